@@ -1,0 +1,168 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let strict: [SwiftSetting] = [.unsafeFlags(["-warnings-as-errors"])]
+
+/// A room: one target whose imports are all listed here.
+func room(
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", resources: resources,
+        swiftSettings: strict)
+}
+
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let all: [Target] = [
+    // C: module maps and thin shims; each is imported by one room.
+    .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
+    .systemLibrary(name: "CPostgres", path: "Sources/C/CPostgres"),
+    .systemLibrary(name: "CHiredis", path: "Sources/C/CHiredis"),
+    .systemLibrary(name: "COpenSSL", path: "Sources/C/COpenSSL"),
+    .systemLibrary(name: "CCsv", path: "Sources/C/CCsv"),
+    .target(
+        name: "CPhoneNumber", path: "Sources/C/CPhoneNumber",
+        linkerSettings: [.linkedLibrary("phonenumber")]),
+
+    // What every room stands on.
+    room("Kernel", []),
+    room("Contract", ["Kernel"]),
+    room("Reactor", ["CLinux", "Kernel"]),
+    room("Postgres", ["CPostgres", "Reactor", "Kernel", logging]),
+    room("Redis", ["CHiredis", "Reactor", "Kernel", logging]),
+    room("Sealing", ["COpenSSL", "Kernel"]),
+    room(
+        "ControlSchema", [], path: "Sources/Schema/control", resources: [.embedInCode("current.sql")]),
+    room("TenantSchema", [], path: "Sources/Schema/tenant", resources: [.embedInCode("current.sql")]),
+    room("Workflow", ["Postgres", "Kernel", logging]),
+    room(
+        "Supervision",
+        ["CLinux", "Contract", "Kernel", logging, lifecycle, subprocess, systemPackage]),
+    room("Embedded", ["CLinux", "Supervision", "Sealing", "Kernel", logging, mustache]),
+    room(
+        "Web",
+        [
+            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, nio, nioPosix, nioHTTP, nioFoundation,
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOExtras", package: "swift-nio-extras"),
+            .product(name: "HummingbirdCore", package: "hummingbird"),
+        ]),
+
+    // The data plane.
+    room("Events", ["Postgres", "Reactor", "Redis", "Workflow", "Contract", "Kernel", lifecycle, logging]),
+    room("Customers", ["CPhoneNumber", "Events", "Postgres", "Contract", "Kernel"]),
+    room("Commerce", ["Customers", "Events", "Postgres", "Contract", "Kernel"]),
+    room(
+        "Integrations",
+        ["CCsv", "Events", "Customers", "Commerce", "Postgres", "Sealing", "Contract", "Kernel", lifecycle, logging]),
+    room(
+        "DataPlane",
+        [
+            "Events", "Customers", "Commerce", "Integrations", "Web", "Workflow", "Contract", "Postgres", "Redis",
+            "Reactor", "Sealing", "TenantSchema", "Supervision", "Kernel", hummingbird, lifecycle, logging, nio,
+        ]),
+
+    // The control plane.
+    room(
+        "ControlPlane",
+        [
+            "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow", "Supervision",
+            "Web", "Embedded", "Kernel", "Reactor", hummingbird, lifecycle, logging, nio,
+        ]),
+    room("ConstIntelCommand", ["Contract", "Kernel", argumentParser, httpClient, nio, nioPosix]),
+
+    // The executables.
+    .executableTarget(
+        name: "constinteld", dependencies: ["ControlPlane", "Kernel", argumentParser, lifecycle, logging],
+        path: "Sources/constinteld", swiftSettings: strict),
+    .executableTarget(
+        name: "constintel-instance", dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging],
+        path: "Sources/constintel-instance", swiftSettings: strict),
+    .executableTarget(
+        name: "constintel", dependencies: ["ConstIntelCommand"], path: "Sources/constintel",
+        swiftSettings: strict),
+
+    // Tests.
+    room(
+        "TestSupport", ["Postgres", "Redis", "Reactor", "Kernel", subprocess, systemPackage],
+        path: "Tests/TestSupport"),
+    test("KernelTests", ["Kernel"]),
+    test("PostgresTests", ["Postgres", "Reactor", "Kernel", logging]),
+    test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
+    test("CPhoneNumberTests", ["CPhoneNumber"]),
+    test("SealingTests", ["Sealing", "Kernel"]),
+    test("SupervisionTests", ["Supervision", "Kernel", logging]),
+    test("EmbeddedTests", ["Embedded", "Supervision", "Kernel", logging]),
+    test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),
+    test("EventsTests", ["Events", "Kernel", "Contract"]),
+    test(
+        "DataPlaneTests",
+        [
+            "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres", "Redis",
+            "Reactor", "Contract", "Kernel", "TestSupport", logging,
+        ]),
+    test(
+        "ControlPlaneTests",
+        [
+            "ControlPlane", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
+            "Supervision", "Web", "Contract", "Kernel", "TestSupport", hummingbird, logging,
+            .product(name: "HummingbirdTesting", package: "hummingbird"),
+        ]),
+    test(
+        "ConstIntelCommandTests",
+        ["ConstIntelCommand", "Contract", "Kernel", argumentParser, hummingbird, nio, logging]),
+    test("Journeys", ["Contract", "Kernel", "TestSupport"]),
+]
+
+// While rooms are being written: only those that have sources.
+let root = Context.packageDirectory
+func exists(_ target: Target) -> Bool {
+    guard let path = target.path else { return true }
+    if target.type == .system { return FileManager.default.fileExists(atPath: "\(root)/\(path)/module.modulemap") }
+    let files = FileManager.default.enumerator(atPath: "\(root)/\(path)")?.compactMap { $0 as? String } ?? []
+    return files.contains { $0.hasSuffix(".swift") || $0.hasSuffix(".cpp") || $0.hasSuffix(".cc") }
+}
+let present = all.filter(exists)
+let names = Set(present.map(\.name)).union([])
+for target in present {
+    target.dependencies = target.dependencies.filter {
+        if case .byNameItem(let name, _) = $0 { return names.contains(name) }
+        return true
+    }
+}
+
+let package = Package(
+    name: "constintel",
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: present,
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,24 @@
+import Contract
+import Events
+import Postgres
+
+/// Makes orders of purchases, and keeps what is derived from orders: the brand's totals per currency, and each
+/// profile's lifetime value and number of orders.
+public struct OrderProjector: Projector {
+    private let settings: @Sendable () -> BrandSettings
+    private let store = OrderStore()
+
+    /// - Parameter settings: the brand's present settings, for its currency.
+    public init(settings: @escaping @Sendable () -> BrandSettings) { self.settings = settings }
+
+    public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
+        let currency = settings().currency
+        let versions = try batch.counted
+            .filter { $0.event.type == .purchase }
+            .map { try OrderVersion($0, brandCurrency: currency) }
+        guard !versions.isEmpty else { return }
+        let changes = try await store.apply(versions, in: transaction)
+        try await store.addToTotals(changes, in: transaction)
+        try await store.addToProfiles(changes, currency: currency, in: transaction)
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Contract
+import Foundation
+import Kernel
+
+struct BrandGroup: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "brand",
+        abstract: "Create brands and see how they are.",
+        discussion: """
+            Example:
+              constintel brand create acme --name "Acme Stores" --country IN --currency INR
+            """,
+        subcommands: [BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self])
+}
+
+struct BrandList: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List the brands.",
+        discussion: """
+            Example:
+              constintel brand list
+            """)
+
+    @OptionGroup var page: PageOptions
+    @OptionGroup var options: ServiceOptions
+
+    func run(on service: Service) async throws {
+        let answer = try await service.control.send(
+            Request(.get, "/api/admin/brands", query: page.query, doing: "list the brands"))
+        try service.report(page: answer, of: BrandView.self) { brands in
+            Table(
+                [
+                    .init("slug"), .init("name"), .init("plan"), .init("status"), .init("instance"),
+                    .init("currency"), .init("created"),
+                ],
+                rows: brands.map {
+                    [
+                        $0.slug.text, $0.name, $0.plan, $0.status.rawValue, $0.instance.state, $0.currency,
+                        $0.createdAt.description,
+                    ]
+                })
+        }
+    }
+}
+
+struct BrandShow: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show one brand.",
+        discussion: """
+            Example:
+              constintel brand show acme
+            """)
+
+    @Argument(help: "The brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @OptionGroup var options: ServiceOptions
+
+    func run(on service: Service) async throws {
+        let answer = try await service.control.send(.brand(slug))
+        try service.report(answer) { try answer.decode(BrandView.self).description.lines }
+    }
+}
+
+struct BrandStats: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats",
+        abstract: "Show a brand's totals.",
+        discussion: """
+            Example:
+              constintel brand stats acme --output json
+            """)
+
+    @Argument(help: "The brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @OptionGroup var options: ServiceOptions
+
+    func run(on service: Service) async throws {
+        let answer = try await service.instance(of: slug).send(
+            Request(.get, "/api/monitoring/stats", doing: "read the totals of '\(slug)'"))
+        try service.report(answer) { try Self.lines(answer.decode(StatsView.self)) }
+    }
+
+    private static func lines(_ stats: StatsView) -> [String] {
+        let others = stats.otherCurrencies.sorted { $0.key < $1.key }
+        return Description(
+            [
+                ("profiles", grouped(stats.profiles)), ("events", grouped(stats.events)),
+                ("orders", grouped(stats.orders)), ("revenue", "\(stats.revenue) \(stats.currency)"),
+            ] + others.map { (name: "revenue in \($0.key)", value: Optional($0.value.description)) }
+                + [("waiting", stats.waiting == 0 ? nil : grouped(stats.waiting))]
+        ).lines
+    }
+}
+
+extension Request {
+    /// Asks for the brand called `slug`.
+    static func brand(_ slug: Slug) -> Request {
+        Request(.get, "/api/admin/brands/\(slug)", doing: "show the brand '\(slug)'")
+    }
+}
+
+extension BrandView {
+    /// The brand as a person reads it.
+    var description: Description {
+        Description([
+            ("slug", slug.text), ("name", name), ("domain", domain), ("industry", industry),
+            ("country", country), ("time zone", timeZone), ("currency", currency), ("plan", plan),
+            ("status", status.rawValue), ("instance", instance.state),
+            ("pid", instance.pid.map(String.init)), ("restarts", String(instance.restarts)),
+            ("created", createdAt.description), ("id", id.description),
+        ])
+    }
+}

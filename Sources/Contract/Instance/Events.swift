@@ -1,0 +1,96 @@
+import Kernel
+
+/// Names the ids of events.
+public enum EventSubject {}
+/// The id of a stored event.
+public typealias EventID = TypedID<EventSubject>
+
+/// What became of one event of a request.
+public struct EventVerdict: Codable, Sendable {
+    /// `accepted`: it is durable. `rejected`: nothing of it is kept; `error` says why.
+    public enum Outcome: String, Codable, Sendable {
+        case accepted, rejected
+    }
+
+    /// Its place in the request, from 0.
+    public var index: Int
+    public var outcome: Outcome
+    /// The event's key: its own, or the one minted for it.
+    public var eventId: String?
+    public var error: String?
+    public var field: String?
+
+    public init(index: Int, outcome: Outcome, eventId: String?, error: String? = nil, field: String? = nil) {
+        self.index = index
+        self.outcome = outcome
+        self.eventId = eventId
+        self.error = error
+        self.field = field
+    }
+}
+
+/// The answer to `POST /api/events/batch`.
+public struct BatchAnswer: Codable, Sendable {
+    public var accepted: Int
+    public var rejected: Int
+    public var results: [EventVerdict]
+
+    public init(accepted: Int, rejected: Int, results: [EventVerdict]) {
+        self.accepted = accepted
+        self.rejected = rejected
+        self.results = results
+    }
+}
+
+/// `GET /api/monitoring/stats`: the brand's totals, kept as they change and read in constant time.
+public struct StatsView: Codable, Sendable {
+    public var brandId: BrandID
+    public var profiles: Int64
+    public var events: Int64
+    public var orders: Int64
+    /// In the brand's currency.
+    public var revenue: Money
+    public var currency: String
+    /// Orders in other currencies, by code, which `revenue` leaves out.
+    public var otherCurrencies: [String: Money]
+    /// Entries accepted and not committed yet.
+    public var waiting: Int64
+
+    public init(
+        brandId: BrandID, profiles: Int64, events: Int64, orders: Int64, revenue: Money, currency: String,
+        otherCurrencies: [String: Money], waiting: Int64
+    ) {
+        self.brandId = brandId
+        self.profiles = profiles
+        self.events = events
+        self.orders = orders
+        self.revenue = revenue
+        self.currency = currency
+        self.otherCurrencies = otherCurrencies
+        self.waiting = waiting
+    }
+}
+
+/// `GET /api/monitoring/health` of an instance.
+public struct HealthView: Codable, Sendable {
+    /// `ok` or `degraded`.
+    public var status: String
+    /// Each part by name, `ok` or what is wrong with it.
+    public var checks: [String: String]
+
+    public init(status: String, checks: [String: String]) {
+        self.status = status
+        self.checks = checks
+    }
+}
+
+/// A row of an imported file that was not taken, and why. Rows count from 1, the header included.
+public struct RejectedRow: Codable, Sendable {
+    public var row: Int64
+    public var reason: String
+
+    public init(row: Int64, reason: String) {
+        self.row = row
+        self.reason = reason
+    }
+}

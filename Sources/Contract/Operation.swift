@@ -1,0 +1,72 @@
+import Kernel
+
+/// Names the ids of long work.
+public enum OperationSubject {}
+/// The id of one piece of long work.
+public typealias OperationID = TypedID<OperationSubject>
+
+/// Long work that answers 202 and is followed: a control operation (`/api/admin/operations/:id`) or an
+/// instance's own (`/api/operations/:id`).
+public struct OperationView: Codable, Sendable {
+    /// Where the work stands. `stuck` needs a person: `runbook` names the page.
+    public enum State: String, Codable, Sendable, CaseIterable {
+        case pending, running, unwinding, done, failed, stuck, cancelled
+
+        /// Whether nothing more will happen by itself.
+        public var isFinal: Bool {
+            switch self {
+            case .done, .failed, .stuck, .cancelled: true
+            case .pending, .running, .unwinding: false
+            }
+        }
+    }
+
+    /// How far the work has come, in its own unit (`bytes`, `rows`, `steps`).
+    public struct Progress: Codable, Sendable, Equatable {
+        public var done: Int64
+        public var total: Int64?
+        public var unit: String
+
+        public init(done: Int64, total: Int64?, unit: String) {
+            self.done = done
+            self.total = total
+            self.unit = unit
+        }
+    }
+
+    public var id: OperationID
+    /// What is done: `brand.provision`, `events.import`.
+    public var kind: String
+    /// What it is done to: a brand's slug, a file's name.
+    public var subject: String
+    public var state: State
+    /// The step being done or, at the end, the last one.
+    public var step: String?
+    public var progress: Progress?
+    /// What went wrong, for `failed`, `unwinding` and `stuck`.
+    public var error: String?
+    /// The page to follow when stuck, such as `runbooks/provision-stuck.md`.
+    public var runbook: String?
+    /// Figures of the finished work by name, such as `accepted` and `rejected`.
+    public var counts: [String: Int64]?
+    public var createdAt: Timestamp
+    public var updatedAt: Timestamp
+
+    public init(
+        id: OperationID, kind: String, subject: String, state: State, step: String? = nil,
+        progress: Progress? = nil, error: String? = nil, runbook: String? = nil,
+        counts: [String: Int64]? = nil, createdAt: Timestamp, updatedAt: Timestamp
+    ) {
+        self.id = id
+        self.kind = kind
+        self.subject = subject
+        self.state = state
+        self.step = step
+        self.progress = progress
+        self.error = error
+        self.runbook = runbook
+        self.counts = counts
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+}

@@ -1,0 +1,55 @@
+import Contract
+import Kernel
+import Sealing
+
+/// What is meant to run for a brand, as the control database has it.
+struct Instance: Sendable {
+    /// Whether a process is meant to run.
+    enum Intent: String, Sendable {
+        case running, stopped
+    }
+
+    let brand: BrandID
+    let slug: Slug
+    let intent: Intent
+    /// The brand's placement: its writer lease has the same number.
+    let generation: Int64
+    /// The latest revision of what is to be projected.
+    let revision: Int64
+    let connections: Int
+    let postgresPassword: SealedSecret
+    let redisPassword: SealedSecret
+}
+
+/// The secrets of one brand's instance, each sealed for its own place.
+enum InstanceSecret: String {
+    case postgresPassword = "postgres.password"
+    case redisPassword = "redis.password"
+
+    /// What the secret is sealed for: it opens nowhere else.
+    func context(_ slug: Slug) -> String { "brand:\(slug)/\(rawValue)" }
+}
+
+/// All that an instance must know of the control plane, at one revision.
+struct Projection: Sendable {
+    struct Key: Sendable {
+        let publicId: String
+        let hash: [UInt8]
+        let environment: String
+        let scopes: [String]
+        let expiresAt: Timestamp?
+        let revokedAt: Timestamp?
+    }
+
+    let brand: BrandID
+    let slug: Slug
+    let status: String
+    let settings: BrandSettings
+    let limits: Plan.Limits
+    let revision: Int64
+    let keys: [Key]
+
+    /// Keys that are projected at most; of those revoked the longest ago, the instance then says that they
+    /// are unknown instead of revoked.
+    static let maximumKeys = 1000
+}

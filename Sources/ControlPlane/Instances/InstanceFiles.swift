@@ -1,0 +1,76 @@
+import Contract
+import Foundation
+import Kernel
+import Sealing
+
+/// What an instance finds when it starts: `instance.json` and `credentials/` in a directory of its own, and
+/// the marker by which the edge knows the brand.
+struct InstanceFiles: Sendable {
+    /// What all instances of this installation have in common.
+    struct Surroundings: Sendable {
+        /// The host or socket directory and port of the brands' cluster, and its database.
+        let postgresHost: String
+        let postgresPort: Int
+        let database: String
+        let redisSocket: String
+        /// Directories whose file systems must not fill up.
+        let watchedDirectories: [String]
+    }
+
+    let layout: StateLayout
+    let surroundings: Surroundings
+    let sealer: Sealer
+    let tokenKeys: [VerifyingKey]
+
+    /// The path of an instance's configuration.
+    func configurationPath(_ slug: Slug) -> String { "\(layout.instance(slug))/instance.json" }
+
+    /// What the instance is told.
+    func configuration(_ instance: Instance) -> InstanceConfiguration {
+        let slug = instance.slug
+        return InstanceConfiguration(
+            slug: slug, brandId: instance.brand, generation: instance.generation, socket: layout.socket(slug),
+            database: InstanceConfiguration.Database(
+                host: surroundings.postgresHost, port: surroundings.postgresPort,
+                database: surroundings.database, role: slug.runtimeRole, connections: instance.connections),
+            streams: InstanceConfiguration.Streams(socket: surroundings.redisSocket, user: slug.redisUser),
+            directory: "\(layout.instance(slug))/data",
+            watchedDirectories: surroundings.watchedDirectories)
+    }
+
+    /// `configuration` as the file has it.
+    func configurationText(_ instance: Instance) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(configuration(instance)))
+    }
+
+    /// Makes everything as it should be, whatever is there.
+    func write(_ instance: Instance) throws {
+        let slug = instance.slug
+        let directory = layout.instance(slug)
+        let credentials = "\(directory)/credentials"
+        for path in [credentials, "\(directory)/data", layout.instanceSockets] {
+            try PrivateFile.makeDirectory(path)
+        }
+        for (name, secret, sealed) in [
+            ("postgres-password", InstanceSecret.postgresPassword, instance.postgresPassword),
+            ("redis-password", .redisPassword, instance.redisPassword),
+        ] {
+            let opened = try sealer.openBytes(sealed, for: secret.context(slug))
+            try PrivateFile.write(opened, to: "\(credentials)/\(name)")
+        }
+        for (index, key) in tokenKeys.enumerated() {
+            try PrivateFile.write(key.bytes, to: "\(credentials)/token-key-\(index + 1).pub")
+        }
+        try PrivateFile.write(configurationText(instance), to: configurationPath(slug))
+        try PrivateFile.write([], to: layout.marker(slug))
+    }
+
+    /// Removes everything, the instance's own files and its socket included.
+    func remove(_ slug: Slug) throws {
+        for path in [layout.marker(slug), layout.socket(slug), layout.instance(slug)] {
+            try PrivateFile.remove(path)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Contract
+import Kernel
+import Postgres
+import Sealing
+
+/// The table `instance`, and what is projected of a brand.
+struct InstanceStore: Sendable {
+    let pool: PostgresPool
+    let clock: any WallClock
+
+    /// Keeps the secrets of a new instance; those of an earlier attempt stay as they are.
+    func insert(_ slug: Slug, postgres: SealedSecret, redis: SealedSecret) async throws {
+        try await pool.run(
+            """
+            insert into instance (brand_id, intent, generation, revision, sealed_postgres_password,
+                sealed_redis_password, updated_at)
+            select id, 'stopped', 1, 1, \(postgres.text), \(redis.text), \(clock.now())
+            from brand where slug = \(slug)
+            on conflict (brand_id) do nothing
+            """)
+    }
+
+    /// The instance of this brand.
+    ///
+    /// - Throws: `Fault.notFound` before its secrets were made.
+    func instance(_ slug: Slug) async throws -> Instance {
+        guard let row = try await pool.run(InstanceStore.columns + " where slug = \(slug)").first else {
+            throw Fault(.notFound, doing: "read the instance of '\(slug)'", "the brand has none")
+        }
+        return try decode(row)
+    }
+
+    /// The instances of brands after `cursor` that are past their provisioning, by slug.
+    func provisioned(after cursor: String, limit: Int) async throws -> [Instance] {
+        let condition: SQL = """
+             where brand.status <> 'provisioning' and slug > \(cursor) order by slug limit \(limit)
+            """
+        return try await pool.run(InstanceStore.columns + condition).map(decode)
+    }
+
+    /// Says whether the instance is meant to run.
+    func intend(_ intent: Instance.Intent, _ slug: Slug) async throws {
+        try await pool.run(
+            """
+            update instance set intent = \(intent.rawValue), updated_at = \(clock.now())
+            from brand where brand.id = brand_id and slug = \(slug) and intent <> \(intent.rawValue)
+            """)
+    }
+
+    /// Forgets the instance and its secrets.
+    func delete(_ slug: Slug) async throws {
+        try await pool.run("delete from instance using brand where brand.id = brand_id and slug = \(slug)")
+    }
+
+    /// Within a change of something that is projected: makes the projection one to be written again.
+    func raiseRevision(_ brand: BrandID, in transaction: PostgresTransaction) async throws {
+        try await transaction.run(
+            """
+            update instance set revision = revision + 1, updated_at = \(clock.now())
+            where brand_id = \(brand)
+            """)
+    }
+
+    /// What the brand's schema must say, read at one moment; nil when the brand has no instance.
+    func projection(_ slug: Slug) async throws -> Projection? {
+        try await pool.transaction(.snapshot) { transaction in
+            let brands = try await transaction.run(
+                """
+                select brand.id, case status when 'provisioning' then initial_status else status end,
+                    brand.name, country, time_zone, currency, limits, revision
+                from brand join instance on brand_id = brand.id join plan on plan.name = brand.plan
+                where slug = \(slug)
+                """)
+            guard let row = brands.first else { return nil }
+            let (id, status, name, country, timeZone, currency, limits, revision) = try row.decode(
+                (BrandID, String, String, String, String, String, JSONB, Int64).self)
+            return Projection(
+                brand: id, slug: slug, status: status,
+                settings: BrandSettings(name: name, country: country, timeZone: timeZone, currency: currency),
+                limits: try limits.decode(Plan.Limits.self), revision: revision,
+                keys: try await keys(of: id, in: transaction))
+        }
+    }
+
+    private func keys(of brand: BrandID, in transaction: PostgresTransaction) async throws -> [Projection.Key] {
+        try await transaction.run(
+            """
+            select public_id, hash, environment, scopes, expires_at, revoked_at from api_key
+            where brand_id = \(brand) order by revoked_at desc nulls first, public_id
+            limit \(Projection.maximumKeys)
+            """
+        ).map {
+            let (publicId, hash, environment, scopes, expiresAt, revokedAt) = try $0.decode(
+                (String, [UInt8], String, [String], Timestamp?, Timestamp?).self)
+            return Projection.Key(
+                publicId: publicId, hash: hash, environment: environment, scopes: scopes,
+                expiresAt: expiresAt, revokedAt: revokedAt)
+        }
+    }
+
+    private static let columns: SQL = """
+        select brand.id, slug, intent, generation, revision, (limits->>'connections')::int,
+            sealed_postgres_password, sealed_redis_password
+        from instance join brand on brand.id = brand_id join plan on plan.name = brand.plan
+        """
+
+    private func decode(_ row: PostgresRow) throws -> Instance {
+        let (brand, slug, intent, generation, revision, connections, postgres, redis) = try row.decode(
+            (BrandID, Slug, String, Int64, Int64, Int, String, String).self)
+        return Instance(
+            brand: brand, slug: slug, intent: Instance.Intent(rawValue: intent) ?? .stopped,
+            generation: generation, revision: revision, connections: connections,
+            postgresPassword: SealedSecret(text: postgres), redisPassword: SealedSecret(text: redis))
+    }
+}

@@ -1,0 +1,51 @@
+import Contract
+import Glibc
+import Kernel
+import Sealing
+import Supervision
+
+/// Starting and stopping brands' processes, and telling their schemas what they must know.
+struct Instances: Sendable {
+    let store: InstanceStore
+    let tenants: TenantStore
+    let files: InstanceFiles
+    let supervisor: any Supervisor
+    /// The path of `constintel-instance`.
+    let executable: String
+
+    /// Sees to it that the instance runs with its present configuration; returns once it was launched.
+    func start(_ instance: Instance) async throws {
+        try files.write(instance)
+        try await supervisor.start(unit(instance))
+    }
+
+    /// Stops the process if there is one.
+    func stop(_ slug: Slug) async throws {
+        try await supervisor.stop(slug.unitName)
+    }
+
+    /// Returns when the instance serves.
+    func awaitReady(_ slug: Slug) async throws {
+        try await supervisor.awaitReady(slug.unitName)
+    }
+
+    /// Writes what the brand's schema must say, if it says something older.
+    func project(_ slug: Slug) async throws {
+        guard let projection = try await store.projection(slug) else { return }
+        try await tenants.write(projection)
+    }
+
+    private func unit(_ instance: Instance) throws -> UnitSpecification {
+        let slug = instance.slug
+        var unit = UnitSpecification(
+            name: slug.unitName, executable: executable,
+            arguments: ["--configuration", files.configurationPath(slug)],
+            logFile: "\(files.layout.logs)/\(slug.unitName).log", readiness: .notify)
+        unit.workingDirectory = files.layout.instance(slug)
+        unit.version = String(decoding: try files.configurationText(instance), as: UTF8.self)
+        for name in ["CONSTINTEL_LOG_LEVEL", "CONSTINTEL_FAILPOINT", "TZDIR", "LD_LIBRARY_PATH"] {
+            if let value = getenv(name) { unit.environment[name] = String(cString: value) }
+        }
+        return unit
+    }
+}

@@ -1,0 +1,184 @@
+import Contract
+import Kernel
+import Postgres
+import TenantSchema
+
+/// A brand's place in the brands database: its two roles, its schema, and what is projected into it.
+///
+/// Roles and schema carry the brand's id as their comment. What carries another comment is not ours: it is
+/// neither taken over nor dropped.
+struct TenantStore: Sendable {
+    let pool: PostgresPool
+    let clock: any WallClock
+
+    /// How long the runtime role's statements, waits for locks, and idle transactions may take at most.
+    private static let timeouts = [
+        ("statement_timeout", "60s"), ("lock_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ]
+
+    /// A killed instance's sessions may still be ending when its successor connects.
+    private static let connectionsPerConnection = 2
+
+    /// Makes the owner role and the runtime role, or sets an earlier attempt's right.
+    func createRoles(_ instance: Instance, verifier: ScramVerifier) async throws {
+        let slug = instance.slug
+        let owner: SQL = "\(identifier: slug.ownerRole)"
+        let runtime: SQL = "\(identifier: slug.runtimeRole)"
+        let connections = instance.connections * TenantStore.connectionsPerConnection
+        try await pool.transaction { transaction in
+            try await createRole(slug.ownerRole, of: instance.brand, in: transaction)
+            try await createRole(slug.runtimeRole, of: instance.brand, in: transaction)
+            var statements: [SQL] = [
+                "alter role \(owner) nologin",
+                "grant \(owner), \(runtime) to current_user",
+                """
+                alter role \(runtime) login connection limit \(raw: "\(connections)")
+                    password \(literal: verifier.text)
+                """,
+                "alter role \(runtime) set search_path = \(identifier: slug.schemaName)",
+                "grant connect, temporary on database \(identifier: try await database(transaction)) to \(runtime)",
+            ]
+            statements += TenantStore.timeouts.map { "alter role \(runtime) set \(raw: $0.0) = \(literal: $0.1)" }
+            try await transaction.run(all: statements)
+        }
+    }
+
+    /// Drops both roles with whatever they own or were granted, and ends their sessions.
+    func dropRoles(_ slug: Slug, of brand: BrandID) async throws {
+        for role in [slug.runtimeRole, slug.ownerRole] {
+            try await pool.transaction { transaction in
+                guard try await roleComment(role, in: transaction) == mark(brand) else { return }
+                try await transaction.run(all: [
+                    "select pg_terminate_backend(pid) from pg_stat_activity where usename = \(role)",
+                    "drop owned by \(identifier: role) cascade",
+                    "drop role \(identifier: role)",
+                ])
+            }
+        }
+    }
+
+    /// Makes the schema with all tables and grants in one transaction; an existing one of the brand stays.
+    func createSchema(_ instance: Instance) async throws {
+        let slug = instance.slug
+        try await pool.transaction { transaction in
+            guard try await !schemaExists(slug, of: instance.brand, in: transaction) else { return }
+            try await transaction.run(all: [
+                "create schema \(identifier: slug.schemaName) authorization \(identifier: slug.ownerRole)",
+                "comment on schema \(identifier: slug.schemaName) is \(literal: mark(instance.brand))",
+            ])
+            try await beOwner(slug, in: transaction)
+            try await transaction.runScript(TenantSchema.sql)
+            try await transaction.runScript(
+                TenantSchema.grants(runtimeRole: slug.runtimeRole, schema: slug.schemaName))
+            try await transaction.run("insert into writer_lease (generation) values (\(instance.generation))")
+        }
+    }
+
+    /// Drops the schema with everything in it.
+    func dropSchema(_ slug: Slug, of brand: BrandID) async throws {
+        try await pool.transaction { transaction in
+            guard try await schemaExists(slug, of: brand, in: transaction) else { return }
+            try await transaction.run("drop schema \(identifier: slug.schemaName) cascade")
+        }
+    }
+
+    /// Makes the partitions of raw events that the coming months need.
+    func ensurePartitions(_ slug: Slug) async throws {
+        try await pool.transaction { transaction in
+            try await beOwner(slug, in: transaction)
+            try await transaction.run("select ensure_event_partitions(12)")
+        }
+    }
+
+    /// Writes all of `projection`, unless the schema has its revision or a later one.
+    func write(_ projection: Projection) async throws {
+        let settings = try JSONB(encoding: projection.settings)
+        let limits = try JSONB(encoding: projection.limits)
+        try await pool.transaction { transaction in
+            try await beOwner(projection.slug, in: transaction)
+            let written = try await transaction.run(
+                """
+                insert into brand_state
+                    (brand_id, slug, status, settings, limits, revision, schema_version, updated_at)
+                values (\(projection.brand), \(projection.slug), \(projection.status), \(settings), \(limits),
+                    \(projection.revision), \(TenantSchema.version), \(clock.now()))
+                on conflict (id) do update set status = excluded.status, settings = excluded.settings,
+                    limits = excluded.limits, revision = excluded.revision, updated_at = excluded.updated_at
+                where brand_state.revision < excluded.revision
+                """)
+            guard written.affected == 1 else { return }
+            try await replaceKeys(projection.keys, in: transaction)
+        }
+    }
+
+    private func replaceKeys(_ keys: [Projection.Key], in transaction: PostgresTransaction) async throws {
+        try await transaction.run(all: [
+            "delete from api_key",
+            """
+            insert into api_key (public_id, hash, environment, scopes, expires_at, revoked_at)
+            select public_id, hash, environment, string_to_array(scopes, ' '), expires_at, revoked_at
+            from unnest(\(keys.map(\.publicId)), \(keys.map(\.hash)), \(keys.map(\.environment)),
+                \(keys.map { $0.scopes.joined(separator: " ") }), \(keys.map(\.expiresAt)),
+                \(keys.map(\.revokedAt)))
+                as key (public_id, hash, environment, scopes, expires_at, revoked_at)
+            """,
+        ])
+    }
+
+    /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.
+    private func beOwner(_ slug: Slug, in transaction: PostgresTransaction) async throws {
+        try await transaction.run(all: [
+            "set local role \(identifier: slug.ownerRole)",
+            "set local search_path = \(identifier: slug.schemaName)",
+        ])
+    }
+
+    private func createRole(
+        _ role: String, of brand: BrandID, in transaction: PostgresTransaction
+    ) async throws {
+        if let comment = try await roleComment(role, in: transaction) {
+            guard comment == mark(brand) else {
+                throw Fault(.conflict, doing: "create the role '\(role)'", "one exists that is not this brand's")
+            }
+            return
+        }
+        try await transaction.run(all: [
+            "create role \(identifier: role)",
+            "comment on role \(identifier: role) is \(literal: mark(brand))",
+        ])
+    }
+
+    /// The role's comment, empty when it has none; nil when there is no such role.
+    private func roleComment(_ role: String, in transaction: PostgresTransaction) async throws -> String? {
+        try await transaction.run(
+            """
+            select coalesce(shobj_description(oid, 'pg_authid'), '') from pg_roles where rolname = \(role)
+            """
+        ).first?.decode(0, as: String.self)
+    }
+
+    private func schemaExists(
+        _ slug: Slug, of brand: BrandID, in transaction: PostgresTransaction
+    ) async throws -> Bool {
+        let comment = try await transaction.run(
+            """
+            select coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace
+            where nspname = \(slug.schemaName)
+            """
+        ).first?.decode(0, as: String.self)
+        guard let comment else { return false }
+        guard comment == mark(brand) else {
+            throw Fault(
+                .conflict, doing: "use the schema '\(slug.schemaName)'", "one exists that is not this brand's")
+        }
+        return true
+    }
+
+    private func database(_ transaction: PostgresTransaction) async throws -> String {
+        let rows = try await transaction.run("select current_database()::text")
+        return try rows[0].decode(0, as: String.self)
+    }
+
+    private func mark(_ brand: BrandID) -> String { "ConstIntel brand \(brand)" }
+}

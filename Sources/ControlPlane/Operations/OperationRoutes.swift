@@ -1,0 +1,59 @@
+import Contract
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Kernel
+import NIOCore
+import Web
+
+/// `/api/admin/operations`.
+struct OperationRoutes: Sendable {
+    let operations: Operations
+
+    func add(to admin: RouterGroup<WebContext>) {
+        admin.get("operations") { request, context in
+            let doing = "list operations"
+            try context.authenticated(doing: doing).require(.operate, doing: doing)
+            return try WebResponse.json(
+                try await operations.list(
+                    subject: request.query("subject"), after: request.cursor(doing: doing),
+                    limit: request.pageLimit(doing: doing)))
+        }
+        admin.get("operations/:id") { _, context in
+            let doing = "show the operation"
+            try context.authenticated(doing: doing).require(.operate, doing: doing)
+            return try WebResponse.json(try await operations.show(context.parameter("id")))
+        }
+        admin.get("operations/:id/events") { _, context in
+            let doing = "follow the operation"
+            try context.authenticated(doing: doing).require(.operate, doing: doing)
+            let id = try context.parameter("id")
+            // What does not exist is a 404 here; once the stream has begun it could only break off.
+            _ = try await operations.show(id)
+            return events(id)
+        }
+    }
+
+    /// Server-sent events: one `operation` for each change, the last with the final state.
+    private func events(_ id: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
+            body: ResponseBody { writer in
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+                try await operations.follow(id) { view in
+                    guard let view else { return try await writer.write(ByteBuffer(string: ": waiting\n\n")) }
+                    let data = String(decoding: try encoder.encode(view), as: UTF8.self)
+                    try await writer.write(ByteBuffer(string: "event: operation\ndata: \(data)\n\n"))
+                }
+                try await writer.finish(nil)
+            })
+    }
+}
+
+extension Request {
+    /// The `cursor` of a list, or nil for its first page.
+    func cursor(doing: String) throws -> Cursor? {
+        try query("cursor").map { try Cursor(text: $0, doing: doing) }
+    }
+}

@@ -1,0 +1,42 @@
+import HTTPTypes
+import Hummingbird
+import Kernel
+import NIOCore
+import Sealing
+import Web
+
+extension Request {
+    /// The request's `Idempotency-Key` of this principal, or nil when it has none. Reads the whole body, which
+    /// can still be decoded afterwards.
+    ///
+    /// - Throws: `Fault.invalid` for a key that is empty, longer than 255 bytes or not printable ASCII.
+    mutating func idempotencyKey(_ principal: Principal, doing: String) async throws -> IdempotencyKey? {
+        guard let text = headers[.idempotencyKey] else { return nil }
+        guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Fault(
+                .invalid, doing: doing, "expected 1 to 255 printable characters", field: "Idempotency-Key")
+        }
+        let content = try await wholeBody(upTo: RequestLimits.bodyBytes, doing: doing)
+        body = RequestBody(buffer: content)
+        var hash = SHA256()
+        hash.update("\(method) \(uri.path)\n".utf8)
+        hash.update(content.readableBytesView)
+        return IdempotencyKey(principal: "\(principal)", text: text, requestHash: hash.finish())
+    }
+}
+
+extension HTTPField.Name {
+    /// `Idempotency-Replayed`: `true` on an answer that is an earlier request's.
+    static let idempotencyReplayed = HTTPField.Name("Idempotency-Replayed")!
+}
+
+extension WebResponse {
+    /// The answer to a write that may be a replay, and says so.
+    static func json(
+        _ once: Once<some Encodable & Sendable>, status: HTTPResponse.Status
+    ) throws -> Response {
+        var response = try json(once.answer, status: status)
+        if once.isReplay { response.headers[.idempotencyReplayed] = "true" }
+        return response
+    }
+}

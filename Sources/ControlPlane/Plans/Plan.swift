@@ -1,0 +1,67 @@
+import Contract
+import Foundation
+import Kernel
+
+/// What a brand pays for: its limits, and what it is once provisioned. One file each in `templates/plans`.
+package struct Plan: Codable, Sendable, Equatable {
+    /// What a brand may use; projected whole into its schema as JSON.
+    package struct Limits: Codable, Sendable, Equatable {
+        /// Events that intake accepts in a second, on average.
+        package var eventsPerSecond: Int
+        /// Entries accepted and not committed, beyond which intake answers 503.
+        package var streamEntries: Int
+        /// Database connections that the instance may hold.
+        package var connections: Int
+        /// Keys that are neither revoked nor expired.
+        package var apiKeys: Int
+
+        package init(eventsPerSecond: Int, streamEntries: Int, connections: Int, apiKeys: Int) {
+            self.eventsPerSecond = eventsPerSecond
+            self.streamEntries = streamEntries
+            self.connections = connections
+            self.apiKeys = apiKeys
+        }
+    }
+
+    package var name: String
+    /// `trial` or `active`.
+    package var initialStatus: BrandView.Status
+    package var limits: Limits
+
+    package init(name: String, initialStatus: BrandView.Status, limits: Limits) {
+        self.name = name
+        self.initialStatus = initialStatus
+        self.limits = limits
+    }
+
+    /// Every plan in a directory of JSON files, by name.
+    ///
+    /// - Throws: a fault that names the file that is missing, malformed or beyond what is possible.
+    package static func load(from directory: String) throws(Fault) -> [Plan] {
+        let doing = "read the plans in \(directory)"
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        var plans: [Plan] = []
+        for file in files.sorted() where file.hasSuffix(".json") {
+            do {
+                let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(file)"))
+                plans.append(try JSONDecoder().decode(Plan.self, from: data))
+            } catch {
+                throw Fault(.invalid, doing: doing, "\(file) is not a plan", field: file, cause: error)
+            }
+        }
+        guard !plans.isEmpty else { throw Fault(.notFound, doing: doing, "there is no file *.json in it") }
+        for plan in plans { try plan.check(doing: doing) }
+        return plans
+    }
+
+    private func check(doing: String) throws(Fault) {
+        guard initialStatus == .trial || initialStatus == .active else {
+            throw Fault(.invalid, doing: doing, "expected trial or active", field: "\(name).initialStatus")
+        }
+        let numbers = [limits.eventsPerSecond, limits.streamEntries, limits.apiKeys]
+        guard numbers.allSatisfy({ $0 > 0 }), (2...100).contains(limits.connections) else {
+            throw Fault(
+                .invalid, doing: doing, "limits are positive, and connections 2 to 100", field: "\(name).limits")
+        }
+    }
+}

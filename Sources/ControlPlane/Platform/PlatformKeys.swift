@@ -1,0 +1,43 @@
+import Kernel
+import Sealing
+
+/// The installation's own keys, made at its first start and kept in `secrets/`.
+package struct PlatformKeys: Sendable {
+    /// Seals every secret in the databases.
+    package let sealer: Sealer
+    /// Signs user tokens.
+    let signer: TokenSigner
+    /// Whoever verifies user tokens takes both: the second is the one that the next rotation signs with.
+    let tokenKeys: [VerifyingKey]
+
+    /// Reads the keys, making those that are missing.
+    ///
+    /// - Throws: a fault that names the file that has not the right length.
+    package static func load(from directory: String) throws(Fault) -> PlatformKeys {
+        try PrivateFile.makeDirectory(directory)
+        let master = try bytes(in: "\(directory)/master.key", count: Sealer.masterKeyLength)
+        var signing: [SigningKey] = []
+        for number in 1...2 {
+            let path = "\(directory)/token-key-\(number).seed"
+            guard let key = SigningKey(seed: try bytes(in: path, count: SigningKey.seedLength)) else {
+                throw Fault(.invalid, doing: "read \(path)", "it is no signing key")
+            }
+            signing.append(key)
+        }
+        return PlatformKeys(
+            sealer: try Sealer(masterKey: master), signer: TokenSigner(key: signing[0]),
+            tokenKeys: signing.map(\.publicKey))
+    }
+
+    private static func bytes(in path: String, count: Int) throws(Fault) -> [UInt8] {
+        guard let bytes = try PrivateFile.read(path) else {
+            let bytes = RandomBytes.make(count)
+            try PrivateFile.write(bytes, to: path)
+            return bytes
+        }
+        guard bytes.count == count else {
+            throw Fault(.invalid, doing: "read \(path)", "it has \(bytes.count) bytes; expected \(count)")
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,63 @@
+import Contract
+import Hummingbird
+import Kernel
+import Postgres
+import Redis
+import Supervision
+import Web
+
+/// `/api/admin/platform`, and the probes `/healthz` and `/readyz`.
+struct PlatformRoutes: Sendable {
+    let edge: String
+    let supervisor: any Supervisor
+    let control: PostgresPool
+    let brands: PostgresPool
+    let redis: RedisClient
+
+    /// The supporting services; every other unit is a brand's instance.
+    static let services = ["postgres", "redis", "nginx"]
+
+    func add(to admin: RouterGroup<WebContext>) {
+        admin.get("platform") { _, context in
+            let doing = "show the platform"
+            try context.authenticated(doing: doing).require(.readPlatform, doing: doing)
+            let statuses = await supervisor.statuses()
+            let services = PlatformRoutes.services.compactMap { name in
+                statuses[name].map { (name, $0.state.rawValue) }
+            }
+            return try WebResponse.json(
+                PlatformView(
+                    edge: edge, release: Release.current, services: Dictionary(uniqueKeysWithValues: services)))
+        }
+    }
+
+    /// The probes need no credentials, and tell nothing that needs any.
+    func addProbes(to router: WebRouter) {
+        router.get("healthz") { _, _ in try WebResponse.json(HealthView(status: "ok", checks: [:])) }
+        router.get("readyz") { _, _ in
+            let checks = [
+                "controlDatabase": await check { _ = try await control.run("select 1") },
+                "brandsDatabase": await check { _ = try await brands.run("select 1") },
+                "redis": await check { _ = try await redis.send("PING") },
+            ]
+            let ready = checks.values.allSatisfy { $0 == "ok" }
+            return try WebResponse.json(
+                HealthView(status: ready ? "ok" : "degraded", checks: checks),
+                status: ready ? .ok : .serviceUnavailable)
+        }
+    }
+
+    private func check(_ probe: () async throws -> Void) async -> String {
+        do {
+            try await probe()
+            return "ok"
+        } catch {
+            return "does not answer"
+        }
+    }
+}
+
+/// This release of ConstIntel.
+package enum Release {
+    package static let current = "0.1.0"
+}

@@ -1,0 +1,77 @@
+import ControlSchema
+import Kernel
+import Logging
+import Postgres
+import Reactor
+
+/// Makes the two databases of an installation and the control plane's tables.
+package struct SchemaStore: Sendable {
+    /// The control plane's own database.
+    package static let controlDatabase = "constintel_control"
+    /// The database that holds all brands' schemas.
+    package static let brandsDatabase = "constintel_brands"
+
+    /// Logs in as who may make databases and roles; its database is any that exists.
+    private let administrator: PostgresConfiguration
+    private let reactor: Reactor
+
+    package init(administrator: PostgresConfiguration, reactor: Reactor) {
+        self.administrator = administrator
+        self.reactor = reactor
+    }
+
+    /// Makes what is missing, and takes from PUBLIC what PostgreSQL gives it by default. Idempotent.
+    ///
+    /// - Throws: `Fault.conflict` when the control database was made by a later release.
+    package func prepare() async throws {
+        for database in [SchemaStore.controlDatabase, SchemaStore.brandsDatabase] {
+            try await connected(to: administrator.database) { connection in
+                let found = try await connection.run(
+                    "select 1 from pg_database where datname = \(database)")
+                if found.isEmpty { try await connection.run("create database \(identifier: database)") }
+                try await connection.run("revoke all on database \(identifier: database) from public")
+            }
+            try await connected(to: database) { connection in
+                try await connection.run("revoke all on schema public from public")
+            }
+        }
+        try await connected(to: SchemaStore.controlDatabase) { try await applyControlSchema($0) }
+    }
+
+    /// Applies the schema in one transaction, under a lock that two daemons starting at once both take.
+    private func applyControlSchema(_ connection: PostgresConnection) async throws {
+        try await connection.transaction { transaction in
+            try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel schema'))")
+            let absent = try await transaction.run("select to_regclass('public.schema_version') is null")
+            if try absent[0].decode(0, as: Bool.self) {
+                try await transaction.runScript(ControlSchema.sql)
+                try await transaction.run(
+                    "insert into schema_version (version) values (\(ControlSchema.version))")
+                return
+            }
+            let versions = try await transaction.run("select version from schema_version")
+            let version = try versions.first?.decode(0, as: Int.self) ?? 0
+            guard version == ControlSchema.version else {
+                let age = version > ControlSchema.version ? "later" : "earlier"
+                throw Fault(
+                    .conflict, doing: "use the control database",
+                    "it was made by a \(age) release: its schema has version \(version), this one needs "
+                        + "\(ControlSchema.version)")
+            }
+        }
+    }
+
+    private func connected(
+        to database: String, _ body: (PostgresConnection) async throws -> Void
+    ) async throws {
+        let connection = try await PostgresConnection.connect(
+            administrator.with(database: database), on: reactor)
+        do {
+            try await body(connection)
+        } catch {
+            await connection.close()
+            throw Fault.database(error, doing: "prepare the database '\(database)'")
+        }
+        await connection.close()
+    }
+}

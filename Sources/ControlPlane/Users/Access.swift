@@ -1,0 +1,40 @@
+import Contract
+import Kernel
+import Web
+
+/// What a request to the control plane asks to be allowed.
+enum Permission: Sendable {
+    /// See all brands, operations and the platform.
+    case readPlatform
+    /// Follow and steer operations.
+    case operate
+    /// Make and change brands.
+    case changeBrands
+    /// Make and see users.
+    case manageUsers
+    /// See one brand.
+    case readBrand(String)
+    /// Make, see and revoke one brand's keys.
+    case manageKeys(String)
+}
+
+extension Principal {
+    /// Whether this principal may: admins everything; operators what is read and operated; a brand's users
+    /// their own brand, its owners with its keys.
+    func may(_ permission: Permission) -> Bool {
+        switch (role, permission) {
+        case (.admin, _): true
+        case (.operator, .readPlatform), (.operator, .operate), (.operator, .readBrand): true
+        case (.brandOwner, .readBrand(let slug)), (.brandOwner, .manageKeys(let slug)): brand == slug
+        case (.brandUser, .readBrand(let slug)): brand == slug
+        default: false
+        }
+    }
+
+    /// - Throws: `Fault.forbidden` when it may not.
+    func require(_ permission: Permission, doing: String) throws(Fault) {
+        guard may(permission) else {
+            throw Fault(.forbidden, doing: doing, "the role '\(role?.rawValue ?? "none")' does not allow it")
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Events
+
+/// An identifier as the product knows it: a kind and a normalised value. `phone` and `whatsapp` are one kind.
+public struct Identifier: Hashable, Sendable {
+    /// What kinds there are, in the order of their priority.
+    public enum Kind: String, Sendable, CaseIterable {
+        case phone, email
+        case loyaltyID = "loyalty_id"
+        case upiID = "upi_id"
+        case deviceID = "device_id"
+        case cookieID = "cookie_id"
+        case qrID = "qr_id"
+        case cardLast4 = "card_last4"
+
+        /// What an identifier of this kind can prove.
+        public enum Strength: Sendable {
+            /// Belongs to a person: ties and places.
+            case strong
+            /// A thing that is carried: places what nothing stronger places.
+            case weak
+            /// Shared by thousands: neither ties nor places.
+            case evidence
+        }
+
+        public var strength: Strength {
+            switch self {
+            case .phone, .email, .loyaltyID, .upiID: .strong
+            case .deviceID, .cookieID, .qrID: .weak
+            case .cardLast4: .evidence
+            }
+        }
+
+        /// What this kind adds to a profile's strength, which is the sum over the kinds that it has, each kind
+        /// once: 0 to 100, and the more a kind says about who somebody is, the more it counts.
+        var weight: Int {
+            switch self {
+            case .phone, .email: 30
+            case .loyaltyID: 20
+            case .upiID: 10
+            case .deviceID: 5
+            case .cookieID: 3
+            case .qrID: 2
+            case .cardLast4: 0
+            }
+        }
+    }
+
+    public let kind: Kind
+    public let value: String
+
+    public init(kind: Kind, value: String) {
+        self.kind = kind
+        self.value = value
+    }
+}
+
+extension SentIdentifier {
+    /// The kind that this identifier is of once it is normalised.
+    var normalisedKind: Identifier.Kind {
+        switch kind {
+        case .phone, .whatsapp: .phone
+        case .email: .email
+        case .loyaltyID: .loyaltyID
+        case .upiID: .upiID
+        case .deviceID: .deviceID
+        case .cookieID: .cookieID
+        case .qrID: .qrID
+        case .cardLast4: .cardLast4
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import Contract
+import Events
+import Kernel
+import Postgres
+
+/// Keeps when each profile was first and last seen, by when its events happened.
+public struct ProfileProjector: Projector {
+    private let store = ProfileStore()
+
+    public init() {}
+
+    public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
+        var sightings: [ProfileID: (first: Timestamp, last: Timestamp)] = [:]
+        for placed in batch.counted {
+            guard let profile = placed.placement?.profile else { continue }
+            let instant = placed.event.occurredAt
+            let seen = sightings[profile] ?? (instant, instant)
+            sightings[profile] = (min(seen.first, instant), max(seen.last, instant))
+        }
+        try await store.see(sightings, in: transaction)
+    }
+}

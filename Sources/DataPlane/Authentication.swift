@@ -1,0 +1,79 @@
+import Contract
+import Hummingbird
+import Kernel
+import Sealing
+import Web
+
+/// Finds out who is asking: an API key of this brand, or a user token made for it. No other process is asked.
+struct Authentication: RouterMiddleware {
+    private static let doing = "authenticate the request"
+
+    let slug: Slug
+    let brand: BrandFollower
+    let tokens: TokenVerifier
+    let clock: any WallClock
+
+    func handle(
+        _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
+    ) async throws -> Response {
+        guard let credential = request.bearerCredential else {
+            throw Fault(
+                .unauthenticated, doing: Authentication.doing,
+                "send an API key or a token as 'Authorization: Bearer …', or a key as 'X-API-Key'")
+        }
+        var context = context
+        context.principal = try principal(of: credential)
+        return try await next(request, context)
+    }
+
+    private func principal(of credential: String) throws -> Principal {
+        if credential.hasPrefix("ci_") { return try principal(ofKey: credential) }
+        return try principal(ofToken: credential)
+    }
+
+    private func principal(ofKey text: String) throws -> Principal {
+        guard let key = APIKeyText.parse(text) else {
+            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key is malformed or mistyped")
+        }
+        guard key.slug == slug else {
+            throw Fault(.forbidden, doing: Authentication.doing, "the API key belongs to another brand")
+        }
+        guard let known = try brand.projection().keys[key.publicId], constantTimeEquals(known.hash, key.hash) else {
+            throw Fault(.unauthenticated, doing: Authentication.doing, "there is no such API key")
+        }
+        if let revokedAt = known.revokedAt, revokedAt <= clock.now() {
+            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key was revoked")
+        }
+        if let expiresAt = known.expiresAt, expiresAt <= clock.now() {
+            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key has expired")
+        }
+        return Principal(kind: .key(key.publicId), role: nil, scopes: known.scopes, isTest: known.isTest)
+    }
+
+    private func principal(ofToken text: String) throws -> Principal {
+        // Reading the projection also refuses a user while the brand's state is not known.
+        _ = try brand.projection()
+        guard let claims = try? tokens.verify(text, at: clock.now()) else {
+            throw Fault(
+                .unauthenticated, doing: Authentication.doing,
+                "the token is malformed, has expired, or was not made for this brand")
+        }
+        guard let role = UserRole(rawValue: claims.role) else {
+            throw Fault(.forbidden, doing: Authentication.doing, "the token's role '\(claims.role)' is not known")
+        }
+        let kind: Principal.Kind = UserID(claims.sub).map { .user($0) } ?? .local
+        return Principal(kind: kind, role: role, brand: slug.text)
+    }
+}
+
+extension WebContext {
+    /// The caller, who must be allowed to do what `scope` names. Users of the brand and operators may do all
+    /// of it; a key may do what it was made for.
+    func require(_ scope: KeyScope, doing: String) throws -> Principal {
+        let principal = try authenticated(doing: doing)
+        guard principal.role != nil || principal.scopes.contains(scope) else {
+            throw Fault(.forbidden, doing: doing, "the API key lacks the scope '\(scope.rawValue)'")
+        }
+        return principal
+    }
+}

@@ -1,0 +1,154 @@
+import Commerce
+import Contract
+import Customers
+import Events
+import Foundation
+import Hummingbird
+import Integrations
+import Kernel
+import Logging
+import Postgres
+import Reactor
+import Redis
+import Sealing
+import ServiceLifecycle
+import Supervision
+import Web
+
+/// One brand's data plane: everything between its socket and its schema, put together.
+public struct Instance: Sendable {
+    private let configuration: InstanceConfiguration
+    private let credentials: InstanceCredentials
+    private let clock: any WallClock
+    private let logger: Logger
+    private let reactor = Reactor()
+
+    public init(
+        configuration: InstanceConfiguration, credentials: InstanceCredentials,
+        clock: any WallClock = SystemWallClock(), logger: Logger
+    ) {
+        self.configuration = configuration
+        self.credentials = credentials
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Serves until SIGTERM or SIGINT, and leaves without losing a request.
+    ///
+    /// - Throws: a fault when the brand's database cannot be read at the start, the socket not be bound, or
+    ///   this instance's generation may no longer write.
+    public func run() async throws {
+        let database = PostgresPool(
+            databaseConfiguration("reader"), maximum: max(1, configuration.database.connections - 1),
+            reactor: reactor, logger: logger)
+        let redis = RedisClient(
+            RedisConfiguration(
+                socket: configuration.streams.socket, user: configuration.streams.user,
+                password: credentials.redisPassword), on: reactor)
+        let brand = try await BrandFollower(
+            store: ProjectionStore(database: database), clock: clock, logger: logger)
+        let intake = Intake(stream: EventStream(client: redis, brand: configuration.slug), configuration, brand)
+        let imports = Imports(
+            .init(
+                events: intake.events, commits: intake.commits, database: database,
+                directory: try importDirectory(), clock: clock), logger: logger)
+        let routes = Routes(intake: intake, imports: imports, brand: brand, database: database)
+        let notifier = SystemdNotifier()
+        let server = WebServer(
+            router: router(routes), listener: listener(), logger: logger, onReady: { notifier.ready() })
+        let services: [any Service] = [brand, intake.gate, writer(intake, brand), imports, server]
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        await database.close()
+        await redis.close()
+    }
+
+    /// What events pass through between the door and the writer.
+    private struct Intake {
+        let stream: EventStream
+        let gate: IntakeGate
+        let arrivals = Arrivals()
+        let commits = CommitWatch()
+        let events: Events
+
+        init(stream: EventStream, _ configuration: InstanceConfiguration, _ brand: BrandFollower) {
+            self.stream = stream
+            gate = IntakeGate(
+                stream: stream, limit: brand.streamLimit, watching: configuration.watchedDirectories)
+            events = Events(stream: stream, gate: gate, arrivals: arrivals)
+        }
+    }
+
+    private struct Routes {
+        let intake: Intake
+        let imports: Imports
+        let brand: BrandFollower
+        let database: PostgresPool
+    }
+
+    private func writer(_ intake: Intake, _ brand: BrandFollower) -> EventWriter {
+        let settings: @Sendable () -> BrandSettings = { brand.settings }
+        return EventWriter(
+            intake: (intake.stream, intake.gate, intake.arrivals), commits: intake.commits,
+            database: WriterDatabase(
+                configuration: databaseConfiguration("writer"), reactor: reactor,
+                generation: configuration.generation),
+            projectors: [
+                EventKeyProjector(), IdentityProjector(settings: settings), RawEventProjector(),
+                ProfileProjector(), OrderProjector(settings: settings),
+            ], logger: logger)
+    }
+
+    private func router(_ routes: Routes) -> WebRouter {
+        let router = WebRouter(context: WebContext.self)
+        router.add(
+            middleware: FaultMiddleware(clock: clock, logger: logger) { error, doing in
+                error is PostgresError ? Fault.database(error, doing: doing) : nil
+            })
+        let tokens = TokenVerifier(keys: credentials.tokenKeys, audience: "brand:\(configuration.slug)")
+        let api = router.group("api").add(
+            middleware: Authentication(slug: configuration.slug, brand: routes.brand, tokens: tokens, clock: clock))
+        let profiles = ProfileListStore(database: routes.database)
+        EventRoutes(
+            events: routes.intake.events, commits: routes.intake.commits,
+            stored: EventListStore(database: routes.database), profiles: profiles, brand: routes.brand, clock: clock
+        ).add(to: api)
+        ProfileRoutes(profiles: profiles, brand: routes.brand).add(to: api)
+        MonitoringRoutes(
+            database: routes.database, stream: routes.intake.stream, gate: routes.intake.gate, brand: routes.brand
+        ).add(to: api)
+        ImportRoutes(
+            imports: routes.imports, operations: OperationStore(database: routes.database),
+            rejections: RejectionStore(database: routes.database), brand: routes.brand
+        ).add(to: api)
+        return router
+    }
+
+    private func databaseConfiguration(_ purpose: String) -> PostgresConfiguration {
+        PostgresConfiguration(
+            host: configuration.database.host, port: configuration.database.port,
+            database: configuration.database.database, user: configuration.database.role,
+            password: credentials.postgresPassword, applicationName: "constintel-instance \(purpose)")
+    }
+
+    /// The socket that the service manager holds open, if it passed one; otherwise a path of our own.
+    private func listener() -> WebServer.Listener {
+        let environment = ProcessInfo.processInfo.environment
+        let isForUs = environment["LISTEN_PID"] == String(ProcessInfo.processInfo.processIdentifier)
+        if isForUs, environment["LISTEN_FDS"] == "1" { return .inherited(3) }
+        return .path(configuration.socket, mode: 0o660)
+    }
+
+    private func importDirectory() throws -> String {
+        let path = configuration.directory + "/imports"
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Fault(.unavailable, doing: "make the directory \(path)", "it cannot be made", cause: error)
+        }
+        return path
+    }
+}

@@ -1,0 +1,81 @@
+import Contract
+import Events
+import Kernel
+import Postgres
+import TenantSchema
+
+/// What the control plane says of the brand.
+struct Projection: Sendable {
+    struct Key: Sendable {
+        let hash: [UInt8]
+        let isTest: Bool
+        let scopes: Set<KeyScope>
+        let expiresAt: Timestamp?
+        let revokedAt: Timestamp?
+    }
+
+    /// The part of the plan's limits that the data plane enforces.
+    struct Limits: Codable, Sendable {
+        /// Events that may wait in the stream.
+        var streamEntries: Int?
+    }
+
+    let brandID: BrandID
+    let status: String
+    let settings: BrandSettings
+    let limits: Limits
+    let revision: Int64
+    /// By public id.
+    let keys: [String: Key]
+}
+
+/// Reads the projected tables.
+struct ProjectionStore {
+    let database: PostgresPool
+
+    func revision() async throws -> Int64 {
+        let rows = try await database.run("select revision from brand_state")
+        return try rows.first?.decode(Int64.self) ?? 0
+    }
+
+    /// The whole projection, as of one instant.
+    ///
+    /// - Throws: `Fault.unavailable` when the brand has none, or its schema is newer than this release knows.
+    func read() async throws -> Projection {
+        let (states, keys) = try await database.transaction { transaction in
+            try await transaction.run("set transaction isolation level repeatable read, read only")
+            return (
+                try await transaction.run(
+                    "select brand_id, status, settings, limits, revision, schema_version from brand_state"),
+                try await transaction.run(
+                    "select public_id, hash, environment, scopes, expires_at, revoked_at from api_key")
+            )
+        }
+        guard let state = states.first else {
+            throw Fault(.unavailable, doing: "read the brand's state", "the brand is not provisioned")
+        }
+        let (brandID, status, settings, limits, revision, version) = try state.decode(
+            (BrandID, String, JSONB, JSONB, Int64, Int).self)
+        guard version <= TenantSchema.version else {
+            throw Fault(
+                .unavailable, doing: "read the brand's state",
+                "the schema has version \(version), newer than \(TenantSchema.version), which this release knows")
+        }
+        return Projection(
+            brandID: brandID, status: status, settings: try settings.decode(BrandSettings.self),
+            limits: try limits.decode(Projection.Limits.self), revision: revision,
+            keys: try ProjectionStore.keys(keys))
+    }
+
+    private static func keys(_ rows: PostgresRows) throws -> [String: Projection.Key] {
+        var keys: [String: Projection.Key] = [:]
+        for row in rows {
+            let (publicID, hash, environment, scopes, expiresAt, revokedAt) = try row.decode(
+                (String, [UInt8], String, [String], Timestamp?, Timestamp?).self)
+            keys[publicID] = Projection.Key(
+                hash: hash, isTest: environment == "test", scopes: Set(scopes.compactMap(KeyScope.init)),
+                expiresAt: expiresAt, revokedAt: revokedAt)
+        }
+        return keys
+    }
+}

@@ -1,0 +1,71 @@
+import Events
+import HTTPTypes
+import Hummingbird
+import Kernel
+import Web
+
+/// Reads the bodies that events come in.
+enum EventRequest {
+    private static let doing = "accept the events"
+
+    /// One JSON document.
+    static func document(_ bytes: [UInt8]) throws -> JSONText {
+        guard !bytes.isEmpty else { throw Fault(.invalid, doing: doing, "the body is empty") }
+        do {
+            return try JSONText.checking(bytes)
+        } catch {
+            throw Fault(.invalid, doing: doing, "\(error)")
+        }
+    }
+
+    /// The events of a batch: `{"events": […]}`, or one a line (`application/x-ndjson`). A line that is not
+    /// JSON spoils itself; a document that is not JSON spoils all.
+    static func batch(_ bytes: [UInt8], contentType: String?) throws -> [Result<JSONText, any Error>] {
+        let events = isLines(contentType) ? lines(bytes) : try elements(try document(bytes)).map { .success($0) }
+        guard !events.isEmpty else { throw Fault(.invalid, doing: doing, "there are no events", field: "events") }
+        guard events.count <= EventLimits.batchEvents else {
+            throw Fault(
+                .tooLarge, doing: doing,
+                "there are \(events.count) events, and a batch has at most \(EventLimits.batchEvents)", field: "events")
+        }
+        return events
+    }
+
+    private static func isLines(_ contentType: String?) -> Bool {
+        guard let type = contentType?.split(separator: ";").first else { return false }
+        return ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(type)
+    }
+
+    private static func elements(_ document: JSONText) throws -> [JSONText] {
+        guard document.kind == .object else {
+            throw Fault(.invalid, doing: doing, "expected an object with 'events', or NDJSON with its content type")
+        }
+        var events: JSONText?
+        for (name, value) in document.members {
+            guard name == "events", events == nil else {
+                throw Fault(.invalid, doing: doing, "a batch has the one field 'events'", field: name)
+            }
+            events = value
+        }
+        guard let events, events.kind == .array else {
+            throw Fault(.invalid, doing: doing, "expected an array", field: "events")
+        }
+        return Array(events.elements)
+    }
+
+    private static func lines(_ bytes: [UInt8]) -> [Result<JSONText, any Error>] {
+        bytes.split(separator: UInt8(ascii: "\n"))
+            .filter { line in line.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D } }
+            .map { line in Result { try document(Array(line)) } }
+    }
+
+    /// The request's `Idempotency-Key`, which seeds the keys of events that have none.
+    static func idempotencyKey(_ request: Request) throws -> String? {
+        guard let key = request.headers[.idempotencyKey] else { return nil }
+        guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw Fault(
+                .invalid, doing: doing, "expected 1 to 128 printable characters", field: "Idempotency-Key")
+        }
+        return key
+    }
+}

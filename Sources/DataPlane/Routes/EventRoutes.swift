@@ -1,0 +1,122 @@
+import Contract
+import Customers
+import Events
+import Foundation
+import Hummingbird
+import Kernel
+import NIOCore
+import Web
+
+/// `/api/events`: events in, one or many, and stored events out.
+struct EventRoutes: Sendable {
+    /// How long `Prefer: wait` waits for the commit before it answers 202 after all.
+    static let waitTimeout = Duration.seconds(5)
+    /// The source of events that come by the API.
+    static let source = "api"
+    private static let accepting = "accept the events"
+
+    let events: Events
+    let commits: CommitWatch
+    let stored: EventListStore
+    let profiles: ProfileListStore
+    let brand: BrandFollower
+    let clock: any WallClock
+
+    func add(to router: RouterGroup<WebContext>) {
+        router.post("events", use: acceptOne)
+        router.post("events/batch", use: acceptBatch)
+        router.get("events", use: list)
+        router.get("events/:id", use: show)
+    }
+
+    @Sendable private func acceptOne(_ request: Request, _ context: WebContext) async throws -> Response {
+        let reader = try reader(context)
+        let body = try await request.wholeBody(upTo: EventLimits.eventBytes, doing: EventRoutes.accepting)
+        let text = try EventRequest.document(Array(body.readableBytesView))
+        let seed = try EventRequest.idempotencyKey(request)
+        let event = try reader.event(text, fallbackKey: seed ?? UUIDv7(at: clock.now()).description)
+        let positions = try await events.accept([event])
+        if request.headers[.prefer] == "wait", let position = positions.first,
+            await commits.wait(for: position, timeout: EventRoutes.waitTimeout)
+        {
+            return try await answer(toCommitted: event)
+        }
+        return try WebResponse.json(
+            EventVerdict(index: 0, outcome: .accepted, eventId: event.key), status: .accepted)
+    }
+
+    /// The profile that a committed event was placed on; without a body where it belongs to nobody.
+    private func answer(toCommitted event: Event) async throws -> Response {
+        guard let id = try await stored.profile(ofKey: event.key, source: event.source),
+            let profile = try await profiles.show(id)
+        else { return WebResponse.empty() }
+        return WebResponse.json(text: ByteBuffer(string: profile))
+    }
+
+    @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
+        let reader = try reader(context)
+        let body = try await request.wholeBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
+        let sent = try EventRequest.batch(
+            Array(body.readableBytesView), contentType: request.headers[.contentType])
+        let seed = try EventRequest.idempotencyKey(request)
+        var accepted: [Event] = []
+        var results: [EventVerdict] = []
+        for (index, item) in sent.enumerated() {
+            do {
+                let event = try reader.event(
+                    try item.get(), fallbackKey: seed.map { "\($0):\(index)" } ?? UUIDv7(at: clock.now()).description)
+                accepted.append(event)
+                results.append(EventVerdict(index: index, outcome: .accepted, eventId: event.key))
+            } catch {
+                let fault = Fault.wrapping(error, doing: EventRoutes.accepting)
+                results.append(
+                    EventVerdict(
+                        index: index, outcome: .rejected, eventId: nil, error: fault.detail, field: fault.field))
+            }
+        }
+        try await events.accept(accepted)
+        let answer = BatchAnswer(
+            accepted: accepted.count, rejected: results.count - accepted.count, results: results)
+        return try WebResponse.json(answer, status: .accepted)
+    }
+
+    /// A reader for this caller's events, if the brand takes events at present.
+    private func reader(_ context: WebContext) throws -> EventReader {
+        let principal = try context.require(.eventsWrite, doing: EventRoutes.accepting)
+        guard try brand.projection().status != "suspended" else {
+            throw Fault(.forbidden, doing: EventRoutes.accepting, "the brand is suspended")
+        }
+        return EventReader(
+            sender: .init(source: EventRoutes.source, isTest: principal.isTest), receivedAt: clock.now())
+    }
+
+    @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "list the events"
+        _ = try context.require(.eventsRead, doing: doing)
+        var filter = EventListStore.Filter()
+        if let name = request.query("type") {
+            guard let type = EventType(rawValue: name) else {
+                throw Fault(.invalid, doing: doing, "there is no type '\(name)'", field: "type")
+            }
+            filter.type = type
+        }
+        if let text = request.query("profile") {
+            guard let profile = ProfileID(text) else {
+                throw Fault(.invalid, doing: doing, "expected a UUID", field: "profile")
+            }
+            filter.profile = profile
+        }
+        let limit = try request.pageLimit(doing: doing)
+        let found = try await stored.list(filter, behind: try request.pageCursor(doing: doing), limit: limit + 1)
+        return WebResponse.page(found, limit: limit)
+    }
+
+    @Sendable private func show(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "show the event"
+        _ = try context.require(.eventsRead, doing: doing)
+        guard let id = EventID(try context.parameter("id")), let json = try await stored.show(id) else {
+            throw Fault(.notFound, doing: doing, "there is no event of this id")
+        }
+        return WebResponse.json(text: ByteBuffer(string: json))
+    }
+}

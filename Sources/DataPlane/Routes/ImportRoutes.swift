@@ -1,0 +1,78 @@
+import Contract
+import Events
+import Hummingbird
+import Integrations
+import Kernel
+import NIOCore
+import Web
+
+/// `POST /api/integrations/csv`, and the operations that follow from it.
+struct ImportRoutes: Sendable {
+    let imports: Imports
+    let operations: OperationStore
+    let rejections: RejectionStore
+    let brand: BrandFollower
+
+    func add(to router: RouterGroup<WebContext>) {
+        router.post("integrations/csv", use: receive)
+        router.get("operations", use: list)
+        router.get("operations/:id", use: show)
+        router.get("operations/:id/rejections", use: rejections)
+    }
+
+    @Sendable private func receive(_ request: Request, _ context: WebContext) async throws -> Response {
+        let principal = try context.require(.eventsWrite, doing: "import the file")
+        let projection = try brand.projection()
+        guard projection.status != "suspended" else {
+            throw Fault(.forbidden, doing: "import the file", "the brand is suspended")
+        }
+        let parameters = request.uri.queryParameters
+        let options = try ImportOptions(
+            query: { name in parameters.getAll(name) }, timeZone: projection.settings.timeZone)
+        let operation = try await imports.receive(
+            request.body.map { Array($0.readableBytesView) }, options: options, isTest: principal.isTest)
+        return try WebResponse.json(operation, status: .accepted)
+    }
+
+    @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "list the operations"
+        _ = try context.require(.eventsRead, doing: doing)
+        let limit = try request.pageLimit(doing: doing)
+        let found = try await operations.list(behind: try request.pageCursor(doing: doing), limit: limit + 1)
+        let items = Array(found.prefix(limit))
+        let next = found.count > limit
+            ? items.last.map { PageCursor(instant: $0.createdAt, id: $0.id.uuid).description } : nil
+        return try WebResponse.json(Page(items: items, nextCursor: next))
+    }
+
+    @Sendable private func show(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "show the operation"
+        _ = try context.require(.eventsRead, doing: doing)
+        return try WebResponse.json(try await operation(context, doing: doing))
+    }
+
+    @Sendable private func rejections(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "list the rejected rows"
+        _ = try context.require(.eventsRead, doing: doing)
+        let id = try await operation(context, doing: doing).id
+        let limit = try request.pageLimit(doing: doing)
+        var row: Int64 = 0
+        if let cursor = request.query("cursor") {
+            guard let number = Int64(cursor) else {
+                throw Fault(.invalid, doing: doing, "expected the nextCursor of an earlier page", field: "cursor")
+            }
+            row = number
+        }
+        let found = try await rejections.list(of: id, behind: row, limit: limit + 1)
+        let items = Array(found.prefix(limit))
+        return try WebResponse.json(
+            Page(items: items, nextCursor: found.count > limit ? items.last.map { String($0.row) } : nil))
+    }
+
+    private func operation(_ context: WebContext, doing: String) async throws -> OperationView {
+        guard let id = OperationID(try context.parameter("id")), let operation = try await operations.show(id) else {
+            throw Fault(.notFound, doing: doing, "there is no operation of this id")
+        }
+        return operation
+    }
+}

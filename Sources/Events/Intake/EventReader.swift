@@ -1,0 +1,112 @@
+import Kernel
+
+/// Reads one event as a client sends it, and says precisely what is wrong with one that is not acceptable.
+public struct EventReader: Sendable {
+    /// Whose events these are.
+    public struct Sender: Sendable {
+        public var source: String
+        public var isTest: Bool
+
+        public init(source: String, isTest: Bool) {
+            self.source = source
+            self.isTest = isTest
+        }
+    }
+
+    static let doing = "accept the event"
+    private static let fields: Set<String> = [
+        "eventId", "type", "occurredAt", "channel", "identifiers", "properties",
+    ]
+
+    private let sender: Sender
+    private let receivedAt: Timestamp
+
+    public init(sender: Sender, receivedAt: Timestamp) {
+        self.sender = sender
+        self.receivedAt = receivedAt
+    }
+
+    /// The event in `text`. One without an `eventId` is known by `fallbackKey`.
+    ///
+    /// - Throws: `Fault.invalid` with the field.
+    public func event(_ text: JSONText, fallbackKey: @autoclosure () -> String) throws(Fault) -> Event {
+        guard text.kind == .object else {
+            throw Fault(.invalid, doing: EventReader.doing, "expected a JSON object")
+        }
+        guard text.range.count <= EventLimits.eventBytes else {
+            throw Fault(
+                .tooLarge, doing: EventReader.doing, "the event has more than \(EventLimits.eventBytes) bytes")
+        }
+        let fields = JSONFields(text, under: nil, doing: EventReader.doing)
+        if let repeated = fields.repeated { throw fields.fault(repeated, "it is there twice") }
+        if let unknown = fields.names.filter({ !EventReader.fields.contains($0) }).min() {
+            throw fields.fault(unknown, "an event has no such field; keep your own in 'properties'")
+        }
+        let type = try type(fields)
+        let identifiers = try identifiers(fields)
+        if type.needsIdentifier, identifiers.isEmpty {
+            throw fields.fault("identifiers", "an event of type '\(type.rawValue)' needs at least one identifier")
+        }
+        return Event(
+            source: sender.source,
+            key: try fields.text("eventId", upTo: EventLimits.keyBytes) ?? fallbackKey(),
+            type: type, occurredAt: try occurredAt(fields), receivedAt: receivedAt,
+            channel: try fields.text("channel", upTo: EventLimits.channelBytes) ?? "api",
+            identifiers: identifiers, properties: try properties(fields, of: type), isTest: sender.isTest)
+    }
+
+    private func type(_ fields: JSONFields) throws(Fault) -> EventType {
+        guard let name = try fields.text("type", upTo: 64) else { throw fields.fault("type", "an event has a type") }
+        guard let type = EventType(rawValue: name) else {
+            let known = EventType.allCases.map(\.rawValue).joined(separator: ", ")
+            throw fields.fault("type", "there is no type '\(name)'; the types are \(known)")
+        }
+        return type
+    }
+
+    private func occurredAt(_ fields: JSONFields) throws(Fault) -> Timestamp {
+        guard let text = try fields.text("occurredAt", upTo: 64) else { return receivedAt }
+        guard let instant = Timestamp(rfc3339: text) else {
+            throw fields.fault("occurredAt", "expected an RFC 3339 date-time such as 2026-01-31T10:00:00Z")
+        }
+        if let broken = EventReader.disbelief(in: instant, receivedAt: receivedAt) {
+            throw fields.fault("occurredAt", broken)
+        }
+        return instant
+    }
+
+    /// Why an instant is not believed as the time of an event, or nil.
+    public static func disbelief(in instant: Timestamp, receivedAt: Timestamp) -> String? {
+        if instant < EventLimits.earliest { return "it lies before 1900" }
+        if instant > receivedAt + EventLimits.futureTolerance { return "it lies more than a day ahead" }
+        return nil
+    }
+
+    private func identifiers(_ fields: JSONFields) throws(Fault) -> [SentIdentifier] {
+        guard let object = fields.value("identifiers") else { return [] }
+        guard object.kind == .object else { throw fields.fault("identifiers", "expected an object") }
+        let members = JSONFields(object, under: "identifiers", doing: EventReader.doing)
+        if let repeated = members.repeated { throw members.fault(repeated, "it is there twice") }
+        var identifiers: [SentIdentifier] = []
+        for name in members.names.sorted() {
+            guard let kind = IdentifierKind(rawValue: name) else {
+                let known = IdentifierKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw members.fault(name, "there is no such identifier; the kinds are \(known)")
+            }
+            guard let text = try members.text(name, upTo: EventLimits.identifierBytes) else { continue }
+            guard !text.allSatisfy(\.isWhitespace) else { throw members.fault(name, "it is empty") }
+            identifiers.append(SentIdentifier(kind: kind, value: text))
+        }
+        return identifiers
+    }
+
+    private func properties(_ fields: JSONFields, of type: EventType) throws(Fault) -> [UInt8] {
+        guard let object = fields.value("properties") else {
+            if type == .purchase { throw fields.fault("properties.total", "a purchase has a total") }
+            return Array("{}".utf8)
+        }
+        guard object.kind == .object else { throw fields.fault("properties", "expected an object") }
+        if type == .purchase { _ = try Purchase(properties: object, doing: EventReader.doing) }
+        return Array(object.bytes)
+    }
+}

@@ -1,0 +1,90 @@
+import Kernel
+import Redis
+
+/// A brand's events between their acknowledgement and their commit: a Redis stream whose append-only file is
+/// synced before each answer. It is trimmed only by `remove`, after a commit.
+public struct EventStream: Sendable {
+    /// A place in the stream. Later entries have larger ones.
+    public struct Position: Hashable, Comparable, Sendable {
+        let milliseconds: UInt64
+        let sequence: UInt64
+
+        init?(_ id: String) {
+            let parts = id.split(separator: "-")
+            guard parts.count == 2, let milliseconds = UInt64(parts[0]), let sequence = UInt64(parts[1]) else {
+                return nil
+            }
+            self.milliseconds = milliseconds
+            self.sequence = sequence
+        }
+
+        public static func < (left: Position, right: Position) -> Bool {
+            (left.milliseconds, left.sequence) < (right.milliseconds, right.sequence)
+        }
+    }
+
+    /// An entry as it was read, before it is known to be an event.
+    struct Entry: Sendable {
+        let id: String
+        let position: Position
+        let fields: [(String, [UInt8])]
+    }
+
+    private let waiting: RedisStream
+    private let refused: RedisStream
+
+    public init(client: RedisClient, brand: Slug) {
+        waiting = RedisStream(client, key: brand.redisPrefix + "events")
+        refused = RedisStream(client, key: brand.redisPrefix + "dead")
+    }
+
+    /// Appends `events` in order. When this returns, they survive any crash.
+    ///
+    /// - Throws: `Fault.unavailable` when Redis is away or refuses; some of them may have been appended, and
+    ///   sending them again is harmless.
+    func append(_ events: [Event]) async throws -> [Position] {
+        try await reaching("accept the events") {
+            try await waiting.append(events.map(EventEnvelope.fields)).compactMap(Position.init)
+        }
+    }
+
+    /// The oldest entries, at most `count`.
+    func oldest(_ count: Int) async throws -> [Entry] {
+        try await reaching("read the stream") {
+            try await waiting.oldest(count).compactMap { entry in
+                Position(entry.id).map { Entry(id: entry.id, position: $0, fields: entry.fields) }
+            }
+        }
+    }
+
+    /// Removes entries that are committed, or that `refuse` has kept.
+    func remove(_ entries: [Entry]) async throws {
+        _ = try await reaching("remove committed entries") { try await waiting.delete(entries.map(\.id)) }
+    }
+
+    /// Keeps an entry that cannot be processed, with the reason, in the stream of dead letters.
+    func refuse(_ entry: Entry, because reason: String) async throws {
+        try await reaching("keep a dead letter") {
+            let marks = [("entry", Array(entry.id.utf8)), ("reason", Array(reason.utf8))]
+            _ = try await refused.append([entry.fields + marks])
+        }
+    }
+
+    /// How many entries wait to be committed.
+    public func length() async throws -> Int {
+        try await reaching("measure the stream") { try await waiting.length() }
+    }
+
+    /// How many dead letters are kept.
+    public func deadLetters() async throws -> Int {
+        try await reaching("count the dead letters") { try await refused.length() }
+    }
+
+    private func reaching<Value>(_ doing: String, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as RedisError {
+            throw error.fault(doing: doing)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Kernel
+
+/// The members of one JSON object by name, with faults that say which is wrong. `null` counts as absent.
+struct JSONFields {
+    let doing: String
+    private let path: String?
+    private var values: [String: JSONText] = [:]
+    private(set) var repeated: String?
+
+    init(_ object: JSONText, under path: String?, doing: String) {
+        self.doing = doing
+        self.path = path
+        for (name, value) in object.members where values.updateValue(value, forKey: name) != nil {
+            repeated = repeated ?? name
+        }
+    }
+
+    /// The names, in no order.
+    var names: some Collection<String> { values.keys }
+
+    func value(_ name: String) -> JSONText? {
+        guard let value = values[name], value.kind != .null else { return nil }
+        return value
+    }
+
+    /// A string of 1 to `limit` bytes without control characters; nil when absent.
+    func text(_ name: String, upTo limit: Int) throws(Fault) -> String? {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string else { throw fault(name, "expected a string") }
+        guard !text.isEmpty else { throw fault(name, "it is empty") }
+        guard text.utf8.count <= limit else { throw fault(name, "it has more than \(limit) bytes") }
+        guard text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
+            throw fault(name, "it has a control character")
+        }
+        return text
+    }
+
+    /// An amount that is not negative, as a decimal string or a number; nil when absent.
+    func money(_ name: String) throws(Fault) -> Money? {
+        guard let value = value(name) else { return nil }
+        let digits = value.number.map(Array.init) ?? value.string.map { Array($0.utf8) }
+        guard let digits, let amount = Money(bytes: digits) else {
+            throw fault(name, "expected a decimal number with at most 4 decimals, such as \"29.33\"")
+        }
+        guard amount >= .zero else { throw fault(name, "an amount is not negative") }
+        return amount
+    }
+
+    func fault(_ name: String, _ detail: String) -> Fault {
+        Fault(.invalid, doing: doing, detail, field: path.map { "\($0).\(name)" } ?? name)
+    }
+}

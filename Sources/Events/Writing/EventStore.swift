@@ -1,0 +1,73 @@
+import Contract
+import Kernel
+import Postgres
+
+/// The tables of events: keys, raw events, and how many there are.
+public struct EventStore: Sendable {
+    public init() {}
+
+    /// Takes the writer lease for the length of the transaction.
+    ///
+    /// - Throws: `Fault.conflict` when `generation` is not the one that may write: this process is fenced.
+    func holdLease(generation: Int64, in transaction: PostgresTransaction) async throws {
+        let rows = try await transaction.run(
+            "select id from writer_lease where generation = \(generation) for update")
+        guard rows.count == 1 else {
+            throw Fault(
+                .conflict, doing: "commit events",
+                "this instance's generation \(generation) may no longer write; another placement has taken over")
+        }
+    }
+
+    /// Enters the keys of `events`, and gives the ids of those that were not there before.
+    func enterKeys(
+        of events: [PlacedEvent], in transaction: PostgresTransaction
+    ) async throws -> Set<EventID> {
+        let rows = try await transaction.run(
+            """
+            insert into event_key (source, key, event_id)
+            select source, key, event_id
+            from unnest(\(events.map(\.event.source)), \(events.map(\.event.key)), \(events.map(\.id)))
+                 with ordinality as sent (source, key, event_id, place)
+            order by place
+            on conflict (source, key) do nothing
+            returning event_id
+            """)
+        return Set(try rows.map { try $0.decode(EventID.self) })
+    }
+
+    /// Writes the raw events and counts those that count.
+    func insert(_ batch: EventBatch, in transaction: PostgresTransaction) async throws {
+        let events = batch.events
+        let payloads = events.map { placed in
+            JSONB(
+                bytes: JSONText.object([
+                    ("identifiers", EventEnvelope.identifiersJSON(placed.event.identifiers)),
+                    ("properties", placed.event.properties),
+                ]))
+        }
+        try await transaction.run(
+            """
+            insert into customer_raw_event
+                (id, created_at, event_type, occurred_at, channel, source, event_key, payload, test, placed_on,
+                 customer_profile_id)
+            select * from unnest(
+                \(events.map(\.id)), \(events.map(\.event.receivedAt)), \(events.map(\.event.type.rawValue)),
+                \(events.map(\.event.occurredAt)), \(events.map(\.event.channel)),
+                \(events.map(\.event.source)), \(events.map(\.event.key)), \(payloads),
+                \(events.map(\.event.isTest)), \(events.map { $0.placement?.identifier }),
+                \(events.map { $0.placement?.profile }))
+            """)
+        let counted = Int64(batch.counted.count)
+        if counted > 0 { try await transaction.run("update brand_totals set events = events + \(counted)") }
+    }
+
+    /// Which of `keys` are known for `source`, with the event that each brought.
+    public func known(
+        _ keys: [String], source: String, on database: some PostgresRunner
+    ) async throws -> [String: EventID] {
+        let rows = try await database.run(
+            "select key, event_id from event_key where source = \(source) and key = any(\(keys))")
+        return Dictionary(uniqueKeysWithValues: try rows.decode((String, EventID).self))
+    }
+}

@@ -1,0 +1,150 @@
+import Contract
+import Kernel
+import Logging
+import Postgres
+import Reactor
+import ServiceLifecycle
+import Workflow
+
+/// Moves events from the stream into the tables: the oldest entries, one transaction for a batch, and only
+/// after its commit the entries are removed.
+///
+/// Killed anywhere, it reads the same entries again; the event keys make what was committed a no-op. Only the
+/// holder of the writer lease commits, so several processes of a brand may run one each.
+public struct EventWriter: Service {
+    /// Entries in one transaction.
+    public static let batchEntries = 1000
+    /// How long the writer sleeps when the stream is empty and nobody wakes it.
+    static let idlePeriod = Duration.milliseconds(250)
+    /// The pauses after a failure: doubled each time, up to the second.
+    static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
+    /// Between a commit and the removal of its entries: where a crash makes a batch be read again.
+    public static let afterCommit = "events.write.afterCommit"
+
+    private let stream: EventStream
+    private let gate: IntakeGate
+    private let arrivals: Arrivals
+    private let commits: CommitWatch
+    private let database: WriterDatabase
+    private let projectors: [any Projector]
+    private let logger: Logger
+
+    public init(
+        intake: (stream: EventStream, gate: IntakeGate, arrivals: Arrivals), commits: CommitWatch,
+        database: WriterDatabase, projectors: [any Projector], logger: Logger
+    ) {
+        (stream, gate, arrivals) = intake
+        self.commits = commits
+        self.database = database
+        self.projectors = projectors
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            var pause = EventWriter.pauses.first
+            while !Task.isCancelled {
+                do {
+                    if try await writeOldest() == 0 { await arrivals.wait(atMost: EventWriter.idlePeriod) }
+                    pause = EventWriter.pauses.first
+                } catch let fault as Fault where fault.code == .conflict {
+                    throw fault
+                } catch {
+                    if Task.isCancelled { return }
+                    logger.warning("the writer waits and tries again", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: pause)
+                    pause = min(pause * 2, EventWriter.pauses.last)
+                }
+            }
+        }
+        await database.close()
+    }
+
+    /// Commits the oldest entries and removes them; gives how many there were.
+    func writeOldest() async throws -> Int {
+        let entries = try await stream.oldest(EventWriter.batchEntries)
+        guard !entries.isEmpty else { return 0 }
+        try await write(entries[...])
+        return entries.count
+    }
+
+    /// Commits `entries`. Where one of them cannot be stored, halves the batch until that one is alone, and
+    /// keeps it as a dead letter: one bad event never stops the others.
+    private func write(_ entries: ArraySlice<EventStream.Entry>) async throws {
+        do {
+            try await commit(entries)
+        } catch let error as PostgresError where error.isDataError {
+            guard entries.count > 1 else { return try await refuse(entries[entries.startIndex], "\(error)") }
+            let middle = entries.startIndex + entries.count / 2
+            try await write(entries[..<middle])
+            try await write(entries[middle...])
+        }
+    }
+
+    private func commit(_ entries: ArraySlice<EventStream.Entry>) async throws {
+        var events: [PlacedEvent] = []
+        var unreadable: [(EventStream.Entry, EventEnvelope.Unreadable)] = []
+        for entry in entries {
+            do {
+                let event = try EventEnvelope.event(from: entry.fields)
+                events.append(PlacedEvent(id: EventID(at: event.receivedAt), event: event))
+            } catch {
+                unreadable.append((entry, error))
+            }
+        }
+        if !events.isEmpty { try await database.commit(EventBatch(events: events), through: projectors) }
+        try Failpoint.hit(EventWriter.afterCommit)
+        for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
+        let refused = Set(unreadable.map(\.0.id))
+        let committed = entries.filter { !refused.contains($0.id) }
+        try await stream.remove(committed)
+        gate.leave(committed.count)
+        if let last = entries.last { await commits.publish(last.position) }
+    }
+
+    private func refuse(_ entry: EventStream.Entry, _ reason: String) async throws {
+        logger.error("an event cannot be stored", metadata: ["entry": "\(entry.id)", "reason": "\(reason)"])
+        try await stream.refuse(entry, because: reason)
+        try await stream.remove([entry])
+        gate.leave(1)
+    }
+}
+
+/// The writer's own connection, opened when it is needed and again when it is lost.
+public actor WriterDatabase {
+    private let configuration: PostgresConfiguration
+    private let reactor: Reactor
+    private let generation: Int64
+    private var connection: PostgresConnection?
+    private let store = EventStore()
+
+    public init(configuration: PostgresConfiguration, reactor: Reactor, generation: Int64) {
+        self.configuration = configuration
+        self.reactor = reactor
+        self.generation = generation
+    }
+
+    /// Applies `batch` through all `projectors` in one transaction, under the writer lease.
+    ///
+    /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL refuses.
+    func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws {
+        let connection = try await open()
+        try await connection.transaction { [store, generation] transaction in
+            try await store.holdLease(generation: generation, in: transaction)
+            var batch = batch
+            for projector in projectors { try await projector.project(&batch, in: transaction) }
+        }
+    }
+
+    func close() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    private func open() async throws -> PostgresConnection {
+        if let connection, await !connection.isClosed { return connection }
+        let opened = try await PostgresConnection.connect(configuration, on: reactor)
+        connection = opened
+        return opened
+    }
+}

@@ -1,0 +1,149 @@
+import CCsv
+
+/// Cuts bytes into rows of fields as RFC 4180 says, a piece of the file at a time, through libcsv.
+///
+/// Fields are bytes: what they are encoded in is the reader's question. White space around a field that is not
+/// quoted is cut off. An empty line is no row.
+struct DelimitedParser: ~Copyable {
+    /// One row and where it stands: rows count from 1.
+    struct Row {
+        let number: Int64
+        var fields: [[UInt8]]
+    }
+
+    /// Bytes of one row beyond which the file is given up: an opening quote that nothing closes would
+    /// otherwise swallow the rest of it.
+    static let maximumRowBytes = 256 * 1024
+
+    enum Failure: Error, CustomStringConvertible {
+        case rowTooLong(row: Int64)
+        case library(String)
+
+        var description: String {
+            switch self {
+            case .rowTooLong(let row):
+                "row \(row) has more than \(DelimitedParser.maximumRowBytes) bytes; is a quote left open?"
+            case .library(let reason): "the file could not be parsed: \(reason)"
+            }
+        }
+    }
+
+    /// What the library's callbacks fill.
+    private final class Collector {
+        let dropsEmptyFields: Bool
+        var rows: [Row] = []
+        var fields: [[UInt8]] = []
+        var rowBytes = 0
+        var rowNumber: Int64 = 0
+
+        init(dropsEmptyFields: Bool) { self.dropsEmptyFields = dropsEmptyFields }
+    }
+
+    private let parser: UnsafeMutablePointer<csv_parser>
+    private let collector: Collector
+
+    /// - Parameter delimiter: where rows are columns padded with spaces, every run of spaces separates.
+    init(delimiter: Delimiter) {
+        collector = Collector(dropsEmptyFields: delimiter == .whitespace)
+        parser = .allocate(capacity: 1)
+        let initialised = csv_init(parser, 0)
+        precondition(initialised == 0, "libcsv could not be initialised")
+        csv_set_delim(parser, delimiter.byte)
+    }
+
+    deinit {
+        csv_free(parser)
+        parser.deallocate()
+    }
+
+    /// The rows that `bytes` complete.
+    mutating func feed(_ bytes: [UInt8]) throws(Failure) -> [Row] {
+        let taken = csv_parse(
+            parser, bytes, bytes.count, DelimitedParser.onField, DelimitedParser.onRow,
+            Unmanaged.passUnretained(collector).toOpaque())
+        guard taken == bytes.count else { throw .library(String(cString: csv_strerror(csv_error(parser)))) }
+        guard collector.rowBytes <= DelimitedParser.maximumRowBytes,
+            csv_get_buffer_size(parser) <= 2 * DelimitedParser.maximumRowBytes
+        else { throw .rowTooLong(row: collector.rowNumber + 1) }
+        return takeRows()
+    }
+
+    /// The row that the end of the file completes, if any.
+    mutating func finish() throws(Failure) -> [Row] {
+        let context = Unmanaged.passUnretained(collector).toOpaque()
+        guard csv_fini(parser, DelimitedParser.onField, DelimitedParser.onRow, context) == 0 else {
+            throw .library(String(cString: csv_strerror(csv_error(parser))))
+        }
+        return takeRows()
+    }
+
+    private func takeRows() -> [Row] {
+        defer { collector.rows.removeAll(keepingCapacity: true) }
+        return collector.rows
+    }
+
+    private static let onField: @convention(c) (UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?) -> Void = {
+        bytes, count, context in
+        guard let context else { return }
+        let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+        collector.rowBytes += count
+        if count == 0, collector.dropsEmptyFields { return }
+        collector.fields.append(Array(UnsafeRawBufferPointer(start: bytes, count: count)))
+    }
+
+    private static let onRow: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Void = { _, context in
+        guard let context else { return }
+        let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+        collector.rowNumber += 1
+        if !collector.fields.isEmpty {
+            collector.rows.append(Row(number: collector.rowNumber, fields: collector.fields))
+        }
+        collector.fields = []
+        collector.rowBytes = 0
+    }
+}
+
+/// What stands between the columns of a file.
+public enum Delimiter: Sendable, Hashable {
+    case character(UInt8)
+    /// Columns padded with spaces: any run of them separates.
+    case whitespace
+
+    /// A name (`comma`, `semicolon`, `tab`, `pipe`, `whitespace`) or one ASCII character; nil otherwise.
+    public init?(_ text: String) {
+        switch text {
+        case "comma": self = .character(UInt8(ascii: ","))
+        case "semicolon": self = .character(UInt8(ascii: ";"))
+        case "tab": self = .character(UInt8(ascii: "\t"))
+        case "pipe": self = .character(UInt8(ascii: "|"))
+        case "whitespace": self = .whitespace
+        default:
+            guard text.utf8.count == 1, let byte = text.utf8.first, byte != UInt8(ascii: "\""), byte > 0x20 else {
+                return nil
+            }
+            self = .character(byte)
+        }
+    }
+
+    var byte: UInt8 {
+        switch self {
+        case .character(let byte): byte
+        case .whitespace: UInt8(ascii: " ")
+        }
+    }
+
+    /// The text that `init` takes.
+    public var name: String {
+        switch self {
+        case .character(let byte):
+            switch byte {
+            case UInt8(ascii: ","): "comma"
+            case UInt8(ascii: ";"): "semicolon"
+            case UInt8(ascii: "\t"): "tab"
+            case UInt8(ascii: "|"): "pipe"
+            default: String(UnicodeScalar(byte))
+            }
+        case .whitespace: "whitespace"
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Contract
+import Events
+import Kernel
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Imports delimited files. An upload that was answered is kept on disk until every row of it is committed;
+/// killed anywhere, the import begins again, and what had come in is not brought in twice.
+public struct Imports: Service {
+    /// The kind of these operations.
+    public static let kind = "events.import"
+    /// How often work that another process has left is looked for.
+    static let period = Duration.seconds(5)
+
+    /// What an import needs of the rooms around it.
+    public struct Surroundings: Sendable {
+        let events: Events
+        let commits: CommitWatch
+        let database: PostgresPool
+        let directory: String
+        let clock: any WallClock
+
+        public init(
+            events: Events, commits: CommitWatch, database: PostgresPool, directory: String, clock: any WallClock
+        ) {
+            self.events = events
+            self.commits = commits
+            self.database = database
+            self.directory = directory
+            self.clock = clock
+        }
+    }
+
+    /// What is kept with the operation.
+    struct Input: Codable, Sendable {
+        var options: ImportOptions
+        var isTest: Bool
+        var bytes: Int64
+    }
+
+    private let surroundings: Surroundings
+    private let operations: OperationStore
+    private let logger: Logger
+    private let poke = Arrivals()
+
+    public init(_ surroundings: Surroundings, logger: Logger) {
+        self.surroundings = surroundings
+        self.logger = logger
+        operations = OperationStore(database: surroundings.database)
+    }
+
+    /// Takes an upload. When this returns, every row of it will be imported or listed as rejected.
+    ///
+    /// - Throws: `Fault.invalid` for a file that is no text, or whose header lacks a mapped column; nothing
+    ///   is kept of it then.
+    public func receive<Pieces: AsyncSequence>(
+        _ pieces: Pieces, options: ImportOptions, isTest: Bool
+    ) async throws -> OperationView where Pieces.Element == [UInt8] {
+        let now = surroundings.clock.now()
+        let id = OperationID(at: now)
+        let file = ImportFile(directory: surroundings.directory, operation: id)
+        let bytes = try await file.receive(pieces) { sample in
+            try Imports.check(sample, options: options)
+        }
+        let input = Input(options: options, isTest: isTest, bytes: bytes)
+        do {
+            try await operations.create(
+                .init(
+                    id: id, kind: Imports.kind, subject: options.fileName, input: JSONB(encoding: input), createdAt: now))
+        } catch {
+            file.remove()
+            throw error
+        }
+        poke.announce()
+        return OperationView(
+            id: id, kind: Imports.kind, subject: options.fileName, state: .pending,
+            progress: .init(done: 0, total: bytes, unit: "bytes"), createdAt: now, updatedAt: now)
+    }
+
+    /// Does the imports that are open, one after the other, until a graceful shutdown.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    for operation in try await operations.open(kind: Imports.kind) { try await perform(operation) }
+                } catch {
+                    if Task.isCancelled { return }
+                    logger.warning("an import waits and begins again", metadata: ["error": "\(error)"])
+                }
+                await poke.wait(atMost: Imports.period)
+            }
+        }
+    }
+
+    private func perform(_ operation: OperationStore.Open) async throws {
+        let file = ImportFile(directory: surroundings.directory, operation: operation.id)
+        var run = try ImportRun(operation, surroundings)
+        do {
+            try await run.perform(file)
+            try await operations.finish(operation.id, as: .done, counts: run.counts.byName)
+        } catch let error as DelimitedParser.Failure {
+            try await operations.finish(operation.id, as: .failed, counts: run.counts.byName, error: "\(error)")
+        } catch let fault as Fault where fault.code == .gone || fault.code == .invalid {
+            try await operations.finish(operation.id, as: .failed, counts: run.counts.byName, error: "\(fault)")
+        }
+        file.remove()
+        logger.info("an import ended", metadata: ["operation": "\(operation.id)", "counts": "\(run.counts.byName)"])
+    }
+
+    /// Refuses what cannot be a file of these columns, by its beginning.
+    static func check(_ sample: [UInt8], options: ImportOptions) throws {
+        guard !sample.isEmpty else { throw Fault(.invalid, doing: ImportOptions.doing, "the file is empty") }
+        guard !sample.contains(0), isText(sample) else {
+            throw Fault(.invalid, doing: ImportOptions.doing, "the file is not UTF-8 text")
+        }
+        guard let delimiter = Delimiter(options.delimiter) else { return }
+        var parser = DelimitedParser(delimiter: delimiter)
+        var rows = try parser.feed(sample)
+        if rows.isEmpty { rows = try parser.finish() }
+        guard let first = rows.first else {
+            throw Fault(.invalid, doing: ImportOptions.doing, "the file has no rows")
+        }
+        _ = try RowReader(
+            options: options, first: first.fields, isTest: false, receivedAt: Timestamp(microseconds: 0))
+    }
+
+    /// Whether the bytes are UTF-8, but for a character that the end of the sample may have cut.
+    private static func isText(_ sample: [UInt8]) -> Bool {
+        (0..<4).contains { cut in
+            sample.count >= cut && String(validating: sample.dropLast(cut), as: UTF8.self) != nil
+        }
+    }
+}

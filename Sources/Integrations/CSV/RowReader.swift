@@ -1,0 +1,119 @@
+import Events
+import Foundation
+import Kernel
+import Sealing
+
+/// Makes events of rows: finds the columns by the header, and sends what it makes through the same door as
+/// every event.
+struct RowReader {
+    /// What became of a row.
+    enum Reading {
+        case event(Event)
+        case rejected(String)
+    }
+
+    private let options: ImportOptions
+    private let dates: ImportDates
+    private let events: EventReader
+    private let columns: [(target: String, index: Int)]
+    private let width: Int
+    /// How many rows equal to a row came before it, by the hash of its fields.
+    private var ordinals: [String: Int] = [:]
+
+    /// - Parameters:
+    ///   - first: the header, or the first row of a file that has none.
+    ///   - receivedAt: the same for every row of an import, also when it is resumed.
+    /// - Throws: `Fault.invalid` when a mapped column is not there.
+    init(options: ImportOptions, first: [[UInt8]], isTest: Bool, receivedAt: Timestamp) throws(Fault) {
+        self.options = options
+        width = first.count
+        columns = try RowReader.columns(options, first)
+        dates = ImportDates(
+            format: options.dateFormat, timeZone: TimeZone(identifier: options.timeZone) ?? .gmt)
+        events = EventReader(sender: .init(source: options.source, isTest: isTest), receivedAt: receivedAt)
+    }
+
+    private static func columns(
+        _ options: ImportOptions, _ first: [[UInt8]]
+    ) throws(Fault) -> [(target: String, index: Int)] {
+        let names = first.map { String(decoding: $0, as: UTF8.self) }
+        var columns: [(target: String, index: Int)] = []
+        for mapping in options.mappings {
+            var index = options.hasHeader ? names.firstIndex(of: mapping.column) : nil
+            if index == nil, let number = Int(mapping.column), (1...names.count).contains(number) {
+                index = number - 1
+            }
+            guard let index else {
+                let found = options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
+                throw ImportOptions.wrong(
+                    "map", "there is no column '\(mapping.column)'; with the delimiter '\(options.delimiter)' the "
+                        + "columns are: \(String(found.prefix(300)))")
+            }
+            columns.append((mapping.target, index))
+        }
+        return columns
+    }
+
+    /// The event that a row is, or why it is none.
+    mutating func read(_ row: DelimitedParser.Row) -> Reading {
+        guard row.fields.count == width else {
+            return .rejected("it has \(row.fields.count) columns, and the file has \(width)")
+        }
+        var texts: [String] = []
+        for field in row.fields {
+            guard let text = String(validating: field, as: UTF8.self) else { return .rejected("it is not UTF-8") }
+            texts.append(text)
+        }
+        do {
+            let key = key(of: row.fields)
+            let text = try JSONText.checking(try json(texts))
+            return .event(try events.event(text, fallbackKey: key))
+        } catch let fault as Fault {
+            return .rejected(fault.field.map { "\($0): \(fault.detail)" } ?? fault.detail)
+        } catch {
+            return .rejected("\(error)")
+        }
+    }
+
+    /// A row is known by its content and by how many equal rows came before it: a file that is exported again
+    /// with rows appended adds only those, and rows that are equal to the byte stay distinct.
+    private mutating func key(of fields: [[UInt8]]) -> String {
+        let hash = Hex.encode(SHA256.hash(fields.joined(separator: [0x1F])).prefix(16))
+        let ordinal = ordinals[hash, default: 0]
+        ordinals[hash] = ordinal + 1
+        return "\(hash)-\(ordinal)"
+    }
+
+    private func json(_ texts: [String]) throws(Fault) -> [UInt8] {
+        var event: [(String, [UInt8])] = []
+        var identifiers: [(String, [UInt8])] = []
+        var properties: [(String, [UInt8])] = []
+        for (target, index) in columns where !texts[index].isEmpty {
+            let text = texts[index]
+            if target == "occurredAt" {
+                event.append((target, JSONText.quoted(try instant(text).description)))
+            } else if target.hasPrefix("properties.") {
+                properties.append((String(target.dropFirst("properties.".count)), JSONText.quoted(text)))
+            } else if IdentifierKind(rawValue: target) != nil {
+                identifiers.append((target, JSONText.quoted(text)))
+            } else {
+                event.append((target, JSONText.quoted(text)))
+            }
+        }
+        if !event.contains(where: { $0.0 == "type" }) { event.append(("type", JSONText.quoted(options.type))) }
+        if !event.contains(where: { $0.0 == "channel" }) {
+            event.append(("channel", JSONText.quoted(options.channel)))
+        }
+        event.append(("identifiers", JSONText.object(identifiers)))
+        event.append(("properties", JSONText.object(properties)))
+        return JSONText.object(event)
+    }
+
+    private func instant(_ text: String) throws(Fault) -> Timestamp {
+        guard let instant = dates.instant(text) else {
+            let expected = options.dateFormat ?? "a date such as 2026-01-31 or 2026-01-31T10:00:00Z"
+            throw ImportOptions.wrong("occurredAt", "'\(text.prefix(40))' is not \(expected)")
+        }
+        return instant
+    }
+}

@@ -1,0 +1,143 @@
+-- The control plane's own database. Times are the daemon's, passed in, so that a test can choose them.
+
+create table schema_version (
+    id smallint primary key default 1 check (id = 1),
+    version integer not null
+);
+
+create table plan (
+    name text primary key,
+    -- What a brand of this plan is once it is provisioned.
+    initial_status text not null check (initial_status in ('trial', 'active')),
+    limits jsonb not null
+);
+
+-- Rows of brands that have lived are never deleted: a slug is never reused.
+create table brand (
+    id uuid primary key,
+    slug text not null unique,
+    name text not null,
+    domain text,
+    industry text,
+    country text not null,
+    time_zone text not null,
+    currency text not null,
+    plan text not null references plan (name),
+    status text not null check (status in ('provisioning', 'trial', 'active', 'suspended')),
+    -- The PostgreSQL cluster that holds the brand's schema.
+    cluster text not null default 'main',
+    instance_id text unique,
+    instance_config jsonb,
+    settings jsonb not null default '{}',
+    onboarding_state jsonb,
+    onboarding_completed boolean not null default false,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    last_activity_at timestamptz
+);
+create index brand_status on brand (status);
+
+-- What is meant to run for a brand. What does run is the supervisor's to say.
+create table instance (
+    brand_id uuid primary key references brand (id) on delete cascade,
+    intent text not null check (intent in ('running', 'stopped')),
+    -- Which placement of the brand may write.
+    generation bigint not null check (generation > 0),
+    -- Rises with every change of what is projected into the brand's schema.
+    revision bigint not null check (revision > 0),
+    sealed_postgres_password text not null,
+    sealed_redis_password text not null,
+    updated_at timestamptz not null
+);
+
+create table api_key (
+    public_id text primary key check (public_id ~ '^[0-9A-Za-z]{12}$'),
+    brand_id uuid not null references brand (id) on delete cascade,
+    name text not null,
+    environment text not null check (environment in ('live', 'test')),
+    scopes text[] not null,
+    -- SHA-256 of the whole key.
+    hash bytea not null check (octet_length(hash) = 32),
+    created_at timestamptz not null,
+    expires_at timestamptz,
+    revoked_at timestamptz
+);
+create index api_key_brand on api_key (brand_id, public_id);
+
+create table "user" (
+    id uuid primary key,
+    -- In lower case.
+    email text not null unique check (email = lower(email)),
+    password_hash text not null,
+    role text not null check (role in ('admin', 'operator', 'brand_owner', 'brand_user')),
+    brand_id uuid references brand (id) on delete cascade,
+    email_verified boolean not null default false,
+    last_login timestamptz,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    check ((role in ('brand_owner', 'brand_user')) = (brand_id is not null))
+);
+create index user_brand_id on "user" (brand_id);
+create index user_role on "user" (role);
+
+create table refresh_token (
+    -- SHA-256 of the token.
+    hash bytea primary key check (octet_length(hash) = 32),
+    -- One login's chain of tokens: when a used one comes back, all of the family end.
+    family uuid not null,
+    user_id uuid not null references "user" (id) on delete cascade,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    used_at timestamptz
+);
+create index refresh_token_family on refresh_token (family);
+create index refresh_token_user on refresh_token (user_id);
+create index refresh_token_expires_at on refresh_token (expires_at);
+
+create table operation (
+    id uuid primary key,
+    kind text not null,
+    subject text not null,
+    state text not null
+        check (state in ('pending', 'running', 'unwinding', 'done', 'failed', 'stuck', 'cancelled')),
+    input jsonb not null,
+    step text,
+    error text,
+    runbook text not null,
+    requested_by text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+);
+-- One operation at a time changes a subject; a stuck one holds it until a person has looked.
+create unique index operation_one_per_subject on operation (subject)
+    where state in ('pending', 'running', 'unwinding', 'stuck');
+create index operation_subject on operation (subject, id);
+create index operation_unfinished on operation (id) where state in ('pending', 'running', 'unwinding');
+
+-- The plan of an operation, made with it, and how far it has come.
+create table operation_step (
+    operation_id uuid not null references operation (id) on delete cascade,
+    ordinal integer not null,
+    name text not null,
+    version integer not null,
+    state text not null check (state in ('pending', 'running', 'done', 'undoing', 'undone')),
+    -- How often it was begun, in either direction.
+    attempts integer not null default 0,
+    output jsonb,
+    error text,
+    updated_at timestamptz not null,
+    primary key (operation_id, ordinal),
+    unique (operation_id, name)
+);
+
+create table idempotency_key (
+    principal text not null,
+    key text not null,
+    -- SHA-256 of method, path and body.
+    request_hash bytea not null check (octet_length(request_hash) = 32),
+    -- The answer, less any secret.
+    answer jsonb not null,
+    created_at timestamptz not null,
+    primary key (principal, key)
+);
+create index idempotency_key_created_at on idempotency_key (created_at);

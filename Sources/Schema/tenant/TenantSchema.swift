@@ -1,0 +1,33 @@
+/// The schema of one brand: its tables, and what the instance's role may do with each.
+public enum TenantSchema {
+    /// The version of `sql`. An instance refuses a schema that is newer than it knows.
+    public static let version = 1
+
+    /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the schema.
+    public static var sql: String { String(decoding: PackageResources.current_sql, as: UTF8.self) }
+
+    /// Tables that the control plane projects and the instance only reads.
+    public static let projected = ["brand_state", "api_key"]
+
+    /// Tables whose rows the instance reads and writes.
+    public static let written = [
+        "event_key", "customer_raw_event", "customer_identifier", "identity_pair", "customer_profile",
+        "customer_order", "brand_totals", "order_totals", "operation", "import_rejection",
+    ]
+
+    /// Grants to the runtime role, table by table; whatever is not named here is refused. To be run by the
+    /// owner role. Both names must be safe as quoted identifiers.
+    public static func grants(runtimeRole: String, schema: String) -> String {
+        var lines = ["grant usage on schema \"\(schema)\" to \"\(runtimeRole)\";"]
+        for table in projected {
+            lines.append("grant select on \"\(schema)\".\"\(table)\" to \"\(runtimeRole)\";")
+        }
+        // Locking the lease's row takes the right to update some column of it; the generation is not granted.
+        lines.append("grant select, update (id) on \"\(schema)\".writer_lease to \"\(runtimeRole)\";")
+        for table in written {
+            lines.append(
+                "grant select, insert, update, delete on \"\(schema)\".\"\(table)\" to \"\(runtimeRole)\";")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

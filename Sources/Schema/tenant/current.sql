@@ -1,0 +1,196 @@
+-- One brand's schema. Run by the brand's owner role with search_path at the schema, once, at provisioning.
+-- The schema is the brand: no table carries a brand column. See design notes on identity and durability for
+-- what the columns mean; names are the product's public field names in snake case.
+
+-- What the control plane projects. The instance may only read these.
+
+create table brand_state (
+    id             smallint primary key default 1 check (id = 1),
+    brand_id       uuid not null,
+    slug           text not null,
+    status         text not null,
+    settings       jsonb not null,
+    limits         jsonb not null,
+    revision       bigint not null,
+    schema_version integer not null,
+    updated_at     timestamptz not null default now()
+);
+
+create table api_key (
+    public_id   text primary key,
+    hash        bytea not null,
+    environment text not null,
+    scopes      text[] not null,
+    expires_at  timestamptz,
+    revoked_at  timestamptz
+);
+
+-- Whoever commits events holds this row. A process of an older generation finds no row, and is fenced.
+create table writer_lease (
+    id         smallint primary key default 1 check (id = 1),
+    generation bigint not null
+);
+
+-- Events. The key makes an event's effects happen once; it outlives the event.
+
+create table event_key (
+    source   text collate "C" not null,
+    key      text collate "C" not null,
+    event_id uuid not null,
+    primary key (source, key)
+);
+
+create table customer_raw_event (
+    id                  uuid not null,
+    created_at          timestamptz not null,             -- received; its millisecond is also the id's
+    event_type          text not null,
+    occurred_at         timestamptz not null,
+    channel             text not null,
+    source              text collate "C" not null,
+    event_key           text collate "C" not null,
+    payload             jsonb not null,                   -- {"identifiers": as sent, "properties": as sent}
+    test                boolean not null default false,   -- kept and listed; neither folded nor counted
+    placed_on           uuid,                             -- the identifier that placed it; kept for ever
+    customer_profile_id uuid,                             -- the profile that identifier is in now
+    primary key (id, created_at)
+) partition by range (created_at);
+
+create index customer_raw_event_created_at on customer_raw_event (created_at desc, id desc);
+create index customer_raw_event_profile on customer_raw_event (customer_profile_id, occurred_at desc)
+    where customer_profile_id is not null;
+create index customer_raw_event_type on customer_raw_event (event_type, created_at desc);
+create index customer_raw_event_placed_on on customer_raw_event (placed_on) where placed_on is not null;
+
+-- Catches what no partition was made for, so that nothing is refused; rows in it are an alarm.
+create table customer_raw_event_default partition of customer_raw_event default;
+
+-- Makes the partitions of this month and of the `months` after it that are missing.
+create function ensure_event_partitions(months integer) returns void language plpgsql as $$
+declare
+    first date;
+begin
+    for ahead in 0..months loop
+        first := (date_trunc('month', now() at time zone 'UTC') + make_interval(months => ahead))::date;
+        execute format(
+            'create table if not exists %I partition of customer_raw_event for values from (%L) to (%L)',
+            'customer_raw_event_' || to_char(first, 'YYYY_MM'),
+            first || ' 00:00:00+00', (first + interval '1 month')::date || ' 00:00:00+00');
+    end loop;
+end
+$$;
+revoke execute on function ensure_event_partitions(integer) from public;
+select ensure_event_partitions(12);
+
+-- Identity.
+
+create table customer_identifier (
+    id            uuid primary key,
+    kind          text not null check (kind in
+        ('phone', 'email', 'loyalty_id', 'upi_id', 'device_id', 'cookie_id', 'qr_id', 'card_last4')),
+    value         text collate "C" not null,              -- normalised
+    profile_id    uuid,                                   -- the profile it is in; null when it places nothing
+    first_seen_at timestamptz not null,
+    unique (kind, value)
+);
+create index customer_identifier_profile on customer_identifier (profile_id) where profile_id is not null;
+
+-- Every pair of strong identifiers that an event has tied.
+create table identity_pair (
+    low_id     uuid not null,
+    high_id    uuid not null check (low_id < high_id),
+    state      text not null check (state in ('in_force', 'pending')),
+    event_id   uuid not null,                             -- the first event that tied it
+    created_at timestamptz not null,
+    primary key (low_id, high_id)
+);
+create index identity_pair_high on identity_pair (high_id);
+create index identity_pair_pending on identity_pair (created_at) where state = 'pending';
+
+create table customer_profile (
+    id               uuid primary key,                    -- the smallest id of its identifiers
+    identifiers      jsonb not null default '{}',         -- {"email": ["a@b.com"], …}
+    profile_strength integer not null default 0 check (profile_strength between 0 and 100),
+    lifetime_value   numeric(18, 4) not null default 0,   -- in the brand's currency
+    total_orders     integer not null default 0,
+    first_seen_at    timestamptz,
+    last_seen_at     timestamptz,
+    created_at       timestamptz not null,
+    updated_at       timestamptz not null
+);
+create index customer_profile_strength on customer_profile (profile_strength);
+create index customer_profile_last_seen on customer_profile (last_seen_at desc, id desc);
+
+-- Orders: one row per order of a source, the newest version's.
+
+-- How versions of one order compare, field by field: a number before a text, a missing one oldest, then the
+-- order of events.
+create type order_version as (
+    kind        smallint,                                 -- 0 missing, 1 number, 2 text
+    number      numeric,
+    label       text collate "C",
+    occurred_at timestamptz,
+    event_key   text collate "C"
+);
+
+create table customer_order (
+    id            uuid primary key,
+    source        text collate "C" not null,
+    known_by      text not null check (known_by in ('order', 'event')),
+    order_id      text collate "C" not null,              -- the seller's, or the event's key where there is none
+    version       order_version not null,
+    event_id      uuid not null,                          -- the event that brought this version
+    ordered_at    timestamptz not null,
+    channel       text not null,
+    total         numeric(18, 4) not null,
+    currency      text not null,
+    items         jsonb,
+    place_version order_version,                          -- the newest version that has a place
+    placed_on     uuid,
+    profile_id    uuid,
+    created_at    timestamptz not null,
+    updated_at    timestamptz not null,
+    unique (source, known_by, order_id)
+);
+create index customer_order_profile on customer_order (profile_id, ordered_at desc) where profile_id is not null;
+create index customer_order_placed_on on customer_order (placed_on) where placed_on is not null;
+create index customer_order_ordered_at on customer_order (ordered_at desc, id desc);
+
+-- Totals, kept in the transaction that changes them, so that reading them costs the same at any size.
+
+create table brand_totals (
+    id       smallint primary key default 1 check (id = 1),
+    events   bigint not null default 0,
+    profiles bigint not null default 0
+);
+insert into brand_totals default values;
+
+create table order_totals (
+    currency text primary key,
+    orders   bigint not null default 0,
+    revenue  numeric(22, 4) not null default 0
+);
+
+-- The instance's own long work.
+
+create table operation (
+    id         uuid primary key,
+    kind       text not null,
+    subject    text not null,
+    state      text not null check (state in ('pending', 'running', 'done', 'failed', 'cancelled')),
+    input      jsonb not null,
+    progress   jsonb,
+    counts     jsonb,
+    error      text,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now()
+);
+create index operation_open on operation (created_at) where state in ('pending', 'running');
+create index operation_created_at on operation (created_at desc, id desc);
+
+-- Rows of an imported file that were not taken. The first thousand are kept; all are counted.
+create table import_rejection (
+    operation_id uuid not null references operation (id) on delete cascade,
+    row_number   bigint not null,
+    reason       text not null,
+    primary key (operation_id, row_number)
+);

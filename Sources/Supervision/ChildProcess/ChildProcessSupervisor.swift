@@ -1,0 +1,164 @@
+import Kernel
+import Logging
+import ServiceLifecycle
+
+/// Runs units as child processes, each in a session of its own, where there is no systemd.
+///
+/// It is a `Service`: `start` works once `run` does. On graceful shutdown all units are stopped, the last
+/// started first. If it is killed, or `run` is cancelled, the children go on; a later supervisor over the
+/// same directory adopts those that it is asked to start. Only one may use a directory at a time.
+public actor ChildProcessSupervisor: Supervisor, Service {
+    private let surroundings: ChildUnit.Surroundings
+    /// In the order of their start.
+    private var units: [ChildUnit] = []
+    private var isStopping = false
+    private let begun: AsyncStream<ChildUnit>
+    private let begin: AsyncStream<ChildUnit>.Continuation
+    /// Who waits for a change of a unit to be over; a name is present while its unit is being changed.
+    private var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+    /// Keeps records and notification sockets in `directory`, which must be private; `clock` is waited on for
+    /// pauses and time-outs, `wallClock` dates the statuses.
+    public init(
+        directory: String, logger: Logger, clock: any Clock<Duration> = ContinuousClock(),
+        wallClock: any WallClock = SystemWallClock()
+    ) throws(Fault) {
+        try UnitFiles.prepare(directory)
+        surroundings = .init(directory: directory, logger: logger, clock: clock, wallClock: wallClock)
+        (begun, begin) = AsyncStream.makeStream()
+    }
+
+    /// Keeps the units alive until graceful shutdown, then stops them.
+    public func run() async throws {
+        await withDiscardingTaskGroup { group in
+            for await unit in begun.cancelOnGracefulShutdown() {
+                group.addTask { await unit.supervise() }
+            }
+            if !Task.isCancelled { await stopAll() }
+        }
+    }
+
+    public func start(_ unit: UnitSpecification) async throws {
+        try check(unit.name)
+        await takeTurn(unit.name)
+        defer { giveTurn(unit.name) }
+        if let present = find(unit.name) {
+            if present.digest == unit.digest { return }
+            await remove(present)
+        }
+        guard !isStopping else {
+            throw Fault(.unavailable, doing: "start \(unit.name)", "everything is being stopped")
+        }
+        let child = ChildUnit(unit, in: surroundings)
+        units.append(child)
+        do {
+            try await child.begin()
+        } catch {
+            await remove(child)
+            throw error
+        }
+        begin.yield(child)
+    }
+}
+
+extension ChildProcessSupervisor {
+    public func awaitReady(_ name: String) async throws {
+        guard let unit = find(name) else {
+            throw Fault(.notFound, doing: "wait for \(name)", "no unit of this name has been started")
+        }
+        try await unit.awaitReady()
+    }
+
+    /// Also stops a process that an earlier supervisor left under this name.
+    public func stop(_ name: String) async throws {
+        try check(name)
+        await takeTurn(name)
+        defer { giveTurn(name) }
+        if let unit = find(name) {
+            await remove(unit)
+        } else {
+            await stopLeftover(name)
+        }
+    }
+
+    public func restart(_ name: String) async throws {
+        await takeTurn(name)
+        defer { giveTurn(name) }
+        guard let unit = find(name) else {
+            throw Fault(.notFound, doing: "restart \(name)", "no unit of this name has been started")
+        }
+        await unit.restart()
+    }
+
+    public func status(_ name: String) async -> UnitStatus? { await find(name)?.status }
+
+    public func statuses() async -> [String: UnitStatus] {
+        var statuses: [String: UnitStatus] = [:]
+        for unit in units { statuses[unit.name] = await unit.status }
+        return statuses
+    }
+
+    /// The units that an earlier supervisor left running or recorded, and that have not been started since.
+    public func leftovers() -> [String] {
+        let known = Set(units.map(\.name))
+        return UnitFiles.recordedUnits(in: surroundings.directory).filter { !known.contains($0) }
+    }
+
+    /// Stops everything, the last started first, and whatever an earlier supervisor left; nothing can be
+    /// started afterwards.
+    public func stopAll() async {
+        isStopping = true
+        for name in leftovers() { await stopLeftover(name) }
+        while let unit = units.last {
+            await takeTurn(unit.name)
+            await remove(unit)
+            giveTurn(unit.name)
+        }
+        begin.finish()
+    }
+}
+
+extension ChildProcessSupervisor {
+    private func find(_ name: String) -> ChildUnit? { units.first { $0.name == name } }
+
+    private func remove(_ unit: ChildUnit) async {
+        await unit.stop()
+        units.removeAll { $0 === unit }
+    }
+
+    private func stopLeftover(_ name: String) async {
+        let files = UnitFiles(directory: surroundings.directory, unit: name)
+        guard let record = files.load() else { return }
+        if let process = ChildProcess(adopting: record.process) {
+            surroundings.logger.info("\(name) was left by an earlier run and is stopped")
+            let limit = Duration.seconds(record.stopTimeoutSeconds)
+            await process.end(by: record.stopSignal, within: limit, on: surroundings.clock)
+        }
+        record.process.killSurvivors()
+        files.remove()
+    }
+
+    private func check(_ name: String) throws(Fault) {
+        guard !name.isEmpty, name.first != ".", !name.contains("/"), !name.utf8.contains(0) else {
+            throw Fault(
+                .invalid, doing: "supervise a unit", "'\(name)' cannot be a file's name", field: "name")
+        }
+    }
+
+    private func takeTurn(_ name: String) async {
+        guard turns[name] != nil else {
+            turns[name] = []
+            return
+        }
+        await withCheckedContinuation { turns[name]?.append($0) }
+    }
+
+    private func giveTurn(_ name: String) {
+        guard let next = turns[name]?.first else {
+            turns[name] = nil
+            return
+        }
+        turns[name]?.removeFirst()
+        next.resume()
+    }
+}

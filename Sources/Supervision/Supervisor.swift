@@ -1,0 +1,69 @@
+import Kernel
+
+/// Starts, watches, restarts and stops long-lived children, each under a name of its own.
+///
+/// systemd does it in production; `ChildProcessSupervisor` where there is none. Both speak sd_notify, so a
+/// child does not know which of them runs it. All methods throw `Fault`.
+public protocol Supervisor: Sendable {
+    /// Sees to it that `unit` runs, and returns once it has been launched or found running.
+    ///
+    /// A process that already runs by the same specification stays; one by another is stopped first. Throws
+    /// when it cannot be launched at all; a child that dies later is started again.
+    func start(_ unit: UnitSpecification) async throws
+
+    /// Returns when the unit is ready; throws when it is stopped or has failed several times in a row, with
+    /// the end of its log.
+    func awaitReady(_ name: String) async throws
+
+    /// Stops the unit and forgets it: asks, waits for its stop time-out, then kills. Unknown names are fine.
+    func stop(_ name: String) async throws
+
+    /// Makes the unit's process leave and another take its place; `awaitReady` tells when that one serves.
+    func restart(_ name: String) async throws
+
+    /// What the unit is doing; nil when nothing of that name has been started.
+    func status(_ name: String) async -> UnitStatus?
+
+    /// What every unit is doing, by name.
+    func statuses() async -> [String: UnitStatus]
+}
+
+/// What a supervisor sees of a unit.
+public struct UnitStatus: Sendable, Equatable {
+    /// The stages of a unit's life.
+    public enum State: String, Sendable, Codable, CaseIterable {
+        /// Launched, not ready yet.
+        case starting
+        /// It serves.
+        case ready
+        /// On its way out, asked to or by itself.
+        case stopping
+        /// Stopped because it was asked to be; it stays so.
+        case stopped
+        /// It died or could not be launched; the next attempt comes after a pause.
+        case failed
+    }
+
+    public var state: State
+    /// The process, while there is one.
+    public var pid: Int32?
+    /// How many times it was started again since it was first started or adopted.
+    public var restarts: Int
+    /// When `state` was entered.
+    public var since: Timestamp
+    /// How the last process ended: `exit status 1`, `signal 9`.
+    public var lastExit: String?
+    /// The child's own words about itself (`STATUS=`).
+    public var message: String?
+
+    /// The status of a unit that has said nothing yet.
+    public init(
+        state: State, pid: Int32? = nil, restarts: Int = 0, since: Timestamp, lastExit: String? = nil
+    ) {
+        self.state = state
+        self.pid = pid
+        self.restarts = restarts
+        self.since = since
+        self.lastExit = lastExit
+    }
+}

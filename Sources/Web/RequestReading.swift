@@ -1,0 +1,112 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import Kernel
+import NIOCore
+import NIOFoundationCompat
+
+/// Limits of what a request may bring, apart from events and files, which have their own.
+public enum RequestLimits {
+    /// Bytes of a JSON body that is decoded.
+    public static let bodyBytes = 256 * 1024
+    /// Items on one page of a list, and how many when nothing is asked for.
+    public static let pageItems = 200
+    public static let defaultPageItems = 50
+    /// Bytes of an opaque cursor.
+    public static let cursorBytes = 512
+}
+
+extension Request {
+    /// The body, whole.
+    ///
+    /// - Throws: `Fault.tooLarge` when it has more than `limit` bytes.
+    public func wholeBody(upTo limit: Int, doing: String) async throws -> ByteBuffer {
+        do {
+            return try await body.collect(upTo: limit)
+        } catch is NIOTooManyBytesError {
+            throw Fault(.tooLarge, doing: doing, "the body has more than \(limit) bytes")
+        }
+    }
+
+    /// The body as JSON of one shape.
+    ///
+    /// - Throws: a fault that names the field that is wrong and what was expected there.
+    public func decode<Value: Decodable>(_: Value.Type, doing: String) async throws -> Value {
+        let body = try await wholeBody(upTo: RequestLimits.bodyBytes, doing: doing)
+        guard body.readableBytes > 0 else {
+            throw Fault(.invalid, doing: doing, "the body is empty; a JSON object was expected")
+        }
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(buffer: body))
+        } catch let error as DecodingError {
+            throw Fault(decoding: error, doing: doing)
+        }
+    }
+
+    /// The `limit` of a list, 1 to `RequestLimits.pageItems`.
+    public func pageLimit(doing: String) throws -> Int {
+        guard let text = uri.queryParameters["limit"] else { return RequestLimits.defaultPageItems }
+        guard let limit = Int(text), (1...RequestLimits.pageItems).contains(limit) else {
+            throw Fault(
+                .invalid, doing: doing, "a page has 1 to \(RequestLimits.pageItems) items", field: "limit")
+        }
+        return limit
+    }
+
+    /// A query parameter's value, nil when it is absent or empty.
+    public func query(_ name: String) -> String? {
+        guard let value = uri.queryParameters[name[...]], !value.isEmpty else { return nil }
+        return String(value)
+    }
+
+    /// The key or token that the caller sent as `Authorization: Bearer …` or `X-API-Key`.
+    public var bearerCredential: String? {
+        if let authorization = headers[.authorization] {
+            let parts = authorization.split(separator: " ", maxSplits: 1)
+            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
+        }
+        return headers[.apiKey]
+    }
+}
+
+extension Fault {
+    init(decoding error: DecodingError, doing: String) {
+        func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String? {
+            let keys = context.codingPath + (last.map { [$0] } ?? [])
+            let text = keys.reduce(into: "") { text, key in
+                if let index = key.intValue {
+                    text += "[\(index)]"
+                } else {
+                    text += text.isEmpty ? key.stringValue : ".\(key.stringValue)"
+                }
+            }
+            return text.isEmpty ? nil : text
+        }
+        switch error {
+        case .keyNotFound(let key, let context):
+            self.init(.invalid, doing: doing, "a value is missing", field: path(context, key))
+        case .typeMismatch(let type, let context):
+            self.init(.invalid, doing: doing, "expected \(Fault.words(for: type))", field: path(context))
+        case .valueNotFound(let type, let context):
+            self.init(
+                .invalid, doing: doing, "expected \(Fault.words(for: type)), found null", field: path(context))
+        case .dataCorrupted(let context):
+            let place = path(context)
+            self.init(
+                .invalid, doing: doing, place == nil ? "the body is not valid JSON" : context.debugDescription,
+                field: place)
+        @unknown default:
+            self.init(.invalid, doing: doing, "the body has not the expected shape")
+        }
+    }
+
+    private static func words(for type: any Any.Type) -> String {
+        switch type {
+        case is String.Type: "a string"
+        case is Bool.Type: "true or false"
+        case is any BinaryInteger.Type: "a whole number"
+        case is Double.Type: "a number"
+        default: "\(type)".hasPrefix("Array") ? "an array" : "an object"
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Hummingbird
+import HummingbirdCore
+import Kernel
+import Logging
+import NIOCore
+import NIOExtras
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// Serves a router on one unix socket until a graceful shutdown, and leaves without losing a request.
+///
+/// Leaving takes four steps, in this order, since a client with keep-alive may be sending at any moment:
+/// answers begin to carry `Connection: close`; nothing more is accepted; a short while passes in which idle
+/// connections send their last request and are told; then the connections are closed as they fall idle.
+public struct WebServer: Service {
+    /// Where requests come from.
+    public enum Listener: Sendable {
+        /// A path that is bound here, replacing what is there, with this file mode.
+        case path(String, mode: UInt32)
+        /// A listening descriptor that the service manager passed.
+        case inherited(Int32)
+    }
+
+    private let listener: Listener
+    private let responder: RouterResponder<WebContext>
+    private let logger: Logger
+    private let onReady: @Sendable () async -> Void
+    private let drain = Drain()
+
+    /// How long clients are told to close before the connections are closed for them.
+    static let drainDuration = Duration.milliseconds(100)
+
+    public init(
+        router: WebRouter, listener: Listener, logger: Logger, onReady: @escaping @Sendable () async -> Void = {}
+    ) {
+        self.listener = listener
+        self.responder = router.buildResponder()
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    public func run() async throws {
+        let channelSetup = HTTP1Channel(responder: { request, writer, channel in
+            try await respond(to: request, writer, on: channel)
+        })
+        let quiescing = ServerQuiescingHelper(group: MultiThreadedEventLoopGroup.singleton)
+        let server = try await bind(channelSetup, quiescing)
+        logger.debug("serving", metadata: ["listener": "\(listener)"])
+        await onReady()
+        let (stopping, stop) = AsyncStream.makeStream(of: Void.self)
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask {
+                    for await _ in stopping { break }
+                    await leave(server.channel, quiescing)
+                }
+                try await server.executeThenClose { connections in
+                    for try await connection in connections {
+                        group.addTask { await channelSetup.handle(value: connection, logger: logger) }
+                    }
+                }
+                stop.finish()
+            }
+        } onGracefulShutdown: {
+            stop.finish()
+        }
+    }
+
+    private func respond(
+        to request: Request, _ writer: consuming ResponseWriter, on channel: any Channel
+    ) async throws {
+        let context = WebContext(source: .init(channel: channel, logger: logger))
+        var response = try await responder.respond(to: request, context: context)
+        response.headers[.date] = HTTPDate.now()
+        if drain.isOn { response.headers[.connection] = "close" }
+        try await writer.write(response: response.head, body: response.body)
+    }
+
+    private func leave(_ channel: any Channel, _ quiescing: ServerQuiescingHelper) async {
+        drain.turnOn()
+        try? await channel.setOption(ChannelOptions.autoRead, value: false).get()
+        try? await Task.sleep(for: WebServer.drainDuration)
+        let closed = channel.eventLoop.makePromise(of: Void.self)
+        quiescing.initiateShutdown(promise: closed)
+        try? await closed.futureResult.get()
+    }
+
+    private func bind(
+        _ setup: HTTP1Channel, _ quiescing: ServerQuiescingHelper
+    ) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(ChannelOptions.backlog, value: 1024)
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let handler = quiescing.makeServerChannelHandler(channel: channel)
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+        switch listener {
+        case .path(let path, let mode):
+            return try await bound(to: path, mode: mode) {
+                try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) {
+                    setup.setup(channel: $0, logger: logger)
+                }
+            }
+        case .inherited(let descriptor):
+            return try await bootstrap.bind(descriptor) { setup.setup(channel: $0, logger: logger) }
+        }
+    }
+
+    /// Binds a path and sets its mode. The directory keeps others out until then.
+    private func bound<Server>(
+        to path: String, mode: UInt32, _ bind: () async throws -> Server
+    ) async throws -> Server {
+        do {
+            let server = try await bind()
+            chmod(path, mode)
+            return server
+        } catch {
+            throw Fault(.unavailable, doing: "listen on \(path)", "the socket could not be bound", cause: error)
+        }
+    }
+}
+
+/// Whether the server is leaving; read for every answer.
+private final class Drain: Sendable {
+    private let flag = Atomic<Bool>(false)
+
+    var isOn: Bool { flag.load(ordering: .relaxed) }
+
+    func turnOn() { flag.store(true, ordering: .relaxed) }
+}

@@ -1,0 +1,101 @@
+import Kernel
+import Logging
+import Postgres
+
+/// Carries out the operations in the journal: those that wait, and those that a dead process left half done.
+///
+/// It takes no input. A poke or its period makes it look; what it finds is followed to the end, several
+/// subjects at a time. An operation whose journal cannot be written is left and found again.
+package actor SagaExecutor {
+    /// The limits and pauses of an executor.
+    package struct Settings: Sendable {
+        /// For steps that meet something that is away; other failures unwind at once.
+        package var perform = RetryPolicy(attempts: 6, first: .milliseconds(200), longest: .seconds(5))
+        /// For undoing, which has nowhere else to go.
+        package var undo = RetryPolicy(attempts: 8, first: .milliseconds(200), longest: .seconds(10))
+        /// How often to look without being poked.
+        package var period = Duration.seconds(2)
+        /// Operations carried out at the same time.
+        package var parallel = 8
+        /// What is kept of an error's text.
+        package var errorCharacters = 2000
+        /// What pauses are waited by.
+        package var clock: any Clock<Duration> = ContinuousClock()
+
+        package init() {}
+    }
+
+    private let sagas: [String: Saga]
+    private let operations: OperationStore
+    private let journal: JournalStore
+    private let settings: Settings
+    private let logger: Logger
+    private let looks: AsyncStream<Void>
+    private let pokes: AsyncStream<Void>.Continuation
+    private var active: Set<UUIDv7> = []
+
+    package init(
+        sagas: [Saga], pool: PostgresPool, clock: any WallClock, settings: Settings = Settings(), logger: Logger
+    ) {
+        self.sagas = Dictionary(uniqueKeysWithValues: sagas.map { ($0.kind, $0) })
+        self.operations = OperationStore(pool: pool, clock: clock)
+        self.journal = JournalStore(pool: pool, clock: clock)
+        self.settings = settings
+        self.logger = logger
+        (looks, pokes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Says that there may be something to do.
+    package nonisolated func poke() { pokes.yield() }
+
+    /// Works until its task is cancelled; then each operation stays where its journal says. Run it once.
+    package func run() async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { [settings, pokes] in
+                // Ends the loop below when the group is cancelled, by whomever.
+                defer { pokes.finish() }
+                while true {
+                    pokes.yield()
+                    try await settings.clock.sleep(for: settings.period)
+                }
+            }
+            for await _ in looks {
+                for id in await take() { group.addTask { try await self.follow(id) } }
+            }
+        }
+    }
+
+    private func take() async -> [UUIDv7] {
+        do {
+            let unfinished = try await journal.unfinished(limit: 1000)
+            let free = unfinished.filter { !active.contains($0) }.prefix(settings.parallel - active.count)
+            active.formUnion(free)
+            return Array(free)
+        } catch {
+            if !Task.isCancelled { logger.warning("could not look for operations: \(error)") }
+            return []
+        }
+    }
+
+    /// Throws only a cancellation.
+    private func follow(_ id: UUIDv7) async throws {
+        defer { active.remove(id) }
+        do {
+            guard let operation = try await operations.operation(id) else { return }
+            var logger = logger
+            logger[metadataKey: "operation"] = "\(id)"
+            logger[metadataKey: "kind"] = "\(operation.kind)"
+            logger[metadataKey: "subject"] = "\(operation.subject)"
+            // A kind that this release does not know has no steps, and so gets stuck with its first.
+            let saga =
+                sagas[operation.kind] ?? Saga(kind: operation.kind, runbook: operation.runbook, steps: [])
+            try await SagaRun(
+                operation: operation, saga: saga, journal: journal, settings: settings, logger: logger
+            ).finish()
+            poke()
+        } catch {
+            if error is CancellationError || Task.isCancelled { throw CancellationError() }
+            logger.warning("left an operation to be looked at again: \(error)", metadata: ["operation": "\(id)"])
+        }
+    }
+}

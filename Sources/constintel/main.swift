@@ -1,0 +1,3 @@
+import ConstIntelCommand
+
+await CommandLineTool.main()

@@ -1,0 +1,221 @@
+import Contract
+import ControlSchema
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import Kernel
+import Logging
+import Postgres
+import Redis
+import Sealing
+import Supervision
+import Synchronization
+import TestSupport
+import Workflow
+
+@testable import ControlPlane
+
+/// A control plane over databases, a directory and a supervisor of a test's own. Its instances are a small
+/// program that only says that it is ready.
+struct TestPlane: Sendable {
+    let foundations: ControlPlane.Foundations
+    let plane: ControlPlane
+    let clock: MovableClock
+    let supervisor: ChildProcessSupervisor
+
+    /// Runs `body`, then takes everything away that it left.
+    static func with(_ body: (TestPlane) async throws -> Void) async throws {
+        let servers = try TestServers()
+        let reactor = TestServers.reactor
+        let name = "control_\(UInt64.random(in: 0...UInt64.max))"
+        let administrator = try await PostgresConnection.connect(servers.postgres, on: reactor)
+        for database in [name, "\(name)_brands"] {
+            try await administrator.run("create database \(identifier: database)")
+        }
+        let directory = try testDirectory()
+        let redis = RedisClient(servers.redis, on: reactor)
+        let pools = ["", "_brands"].map {
+            PostgresPool(
+                servers.postgres.with(database: name + $0), maximum: 6, reactor: reactor, logger: silent)
+        }
+        let result: Result<Void, any Error>
+        do {
+            try await pools[0].withConnection { try await $0.runScript(ControlSchema.sql) }
+            try await PlanStore(pool: pools[0]).replace(plans)
+            let plane = try TestPlane(
+                pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands")
+            let outcome: Void = try await plane.running { try await body(plane) }
+            try await plane.removeBrands()
+            result = .success(outcome)
+        } catch {
+            result = .failure(error)
+        }
+        for pool in pools { await pool.close() }
+        for database in [name, "\(name)_brands"] {
+            try await administrator.run("drop database \(identifier: database) with (force)")
+        }
+        await administrator.close()
+        await redis.close()
+        try? FileManager.default.removeItem(atPath: directory)
+        try result.get()
+    }
+
+    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    static let plans = [
+        Plan(
+            name: "free", initialStatus: .trial,
+            limits: Plan.Limits(eventsPerSecond: 50, streamEntries: 1000, connections: 2, apiKeys: 2)),
+        Plan(
+            name: "pro", initialStatus: .active,
+            limits: Plan.Limits(eventsPerSecond: 50, streamEntries: 1000, connections: 2, apiKeys: 20)),
+    ]
+
+    private init(
+        pools: [PostgresPool], redis: RedisClient, directory: String, servers: TestServers, database: String
+    ) throws {
+        let layout = StateLayout(root: directory)
+        let program = "\(directory)/instance"
+        try Data(TestPlane.program.utf8).write(to: URL(fileURLWithPath: program))
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
+        try FileManager.default.createDirectory(atPath: layout.logs, withIntermediateDirectories: true)
+        supervisor = try ChildProcessSupervisor(directory: "\(directory)/units", logger: TestPlane.silent)
+        clock = MovableClock()
+        var foundations = ControlPlane.Foundations(
+            control: pools[0], brands: pools[1], redis: redis, supervisor: supervisor,
+            keys: try PlatformKeys.load(from: layout.secrets), layout: layout,
+            places: ControlPlane.Places(
+                edge: "http://edge.test", instanceExecutable: program, postgresHost: servers.postgres.host,
+                postgresPort: servers.postgres.port, brandsDatabase: database,
+                redisSocket: servers.redis.socket, watchedDirectories: [directory]),
+            logger: TestPlane.silent)
+        foundations.clock = clock
+        foundations.saga.perform = RetryPolicy(attempts: 1, first: .zero, longest: .zero)
+        foundations.saga.period = .milliseconds(20)
+        self.foundations = foundations
+        plane = ControlPlane(foundations)
+    }
+
+    init(
+        foundations: ControlPlane.Foundations, plane: ControlPlane, clock: MovableClock,
+        supervisor: ChildProcessSupervisor
+    ) {
+        self.foundations = foundations
+        self.plane = plane
+        self.clock = clock
+        self.supervisor = supervisor
+    }
+
+    /// The same installation after its daemon died: nothing that was in memory is left.
+    func again() -> TestPlane { with(foundations) }
+
+    private static let program = """
+        #!/usr/bin/python3
+        import json, os, socket, sys, time
+        configuration = json.load(open(sys.argv[sys.argv.index("--configuration") + 1]))
+        assert configuration["generation"] == 1
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+        while True: time.sleep(60)
+        """
+
+    private func running(_ body: () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await supervisor.run() }
+            let result: Result<Void, any Error>
+            do {
+                result = .success(try await body())
+            } catch {
+                result = .failure(error)
+            }
+            await supervisor.stopAll()
+            group.cancelAll()
+            try result.get()
+        }
+    }
+
+    private static func testDirectory() throws -> String {
+        let root =
+            ProcessInfo.processInfo.environment["CONSTINTEL_TEST_DIRECTORY"]
+            ?? FileManager.default.currentDirectoryPath + "/.build/tests"
+        let path = "\(root)/\(String(UInt32.random(in: .min ... .max), radix: 36))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        return path
+    }
+}
+
+extension TestPlane {
+    /// A slug that no other test has: roles and Redis users are the server's, not the test's.
+    static func slug() throws -> Slug { try Slug("t\(String(UInt64.random(in: 0...UInt64.max), radix: 36))") }
+
+    /// Runs this plane's executor until the operation is final or the executor halts at a failpoint.
+    @discardableResult
+    func settle(_ id: OperationID) async throws -> OperationView {
+        let operations = Operations(
+            store: OperationStore(pool: foundations.control, clock: clock), pauses: ContinuousClock())
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            let halted = Atomic<Bool>(false)
+            group.addTask {
+                defer { halted.store(true, ordering: .relaxed) }
+                do { try await plane.executor.run() } catch is CancellationError {}
+            }
+            while !halted.load(ordering: .relaxed), try await !operations.show("\(id)").state.isFinal {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+            return try await operations.show("\(id)")
+        }
+    }
+
+    /// Asks for a brand by the API and provisions it.
+    @discardableResult
+    func provision(_ slug: Slug, plan: String = "free") async throws -> OperationView {
+        try await settle(request(slug, plan: plan))
+    }
+
+    /// Asks for a brand by the API.
+    func request(_ slug: Slug, plan: String = "free") async throws -> OperationID {
+        let answer = try await call(.post, "/api/admin/brands", BrandDraft(slug: slug.text, plan: plan))
+        return try answer.decode(OperationView.self).id
+    }
+
+    /// Everything outside of the control database that a brand can have, for comparing before and after.
+    func inventory(_ slug: Slug) async throws -> [String] {
+        var found: [String] = []
+        let names = [slug.ownerRole, slug.runtimeRole]
+        found += try await foundations.brands.run("select rolname from pg_roles where rolname = any(\(names))")
+            .map { "role \(try $0.decode(0, as: String.self))" }
+        found += try await foundations.brands.run(
+            "select nspname from pg_namespace where nspname = \(slug.schemaName)"
+        ).map { "schema \(try $0.decode(0, as: String.self))" }
+        found += try await foundations.control.run("select slug from brand where slug = \(slug)")
+            .map { "brand \(try $0.decode(0, as: String.self))" }
+        found += try await foundations.redis.users().filter { $0 == slug.redisUser }.map { "user \($0)" }
+        let layout = foundations.layout
+        found += [layout.instance(slug), layout.marker(slug), layout.socket(slug)].filter {
+            FileManager.default.fileExists(atPath: $0)
+        }
+        if await supervisor.status(slug.unitName) != nil { found.append("unit \(slug.unitName)") }
+        return found
+    }
+
+    private func removeBrands() async throws {
+        let instances = try await foundations.control.run("select id, slug from brand")
+            .decode((BrandID, Slug).self)
+        let tenants = TenantStore(pool: foundations.brands, clock: clock)
+        for (id, slug) in instances {
+            try await tenants.dropSchema(slug, of: id)
+            try await tenants.dropRoles(slug, of: id)
+            try await StreamUsers(client: foundations.redis, logger: TestPlane.silent).delete(slug)
+        }
+    }
+}
+
+/// A clock that shows the real time until a test moves it.
+final class MovableClock: WallClock {
+    private let offset = Mutex(Duration.zero)
+
+    func now() -> Timestamp { SystemWallClock().now() + offset.withLock { $0 } }
+
+    func advance(by duration: Duration) { offset.withLock { $0 += duration } }
+}

@@ -1,0 +1,74 @@
+import Kernel
+import Testing
+
+@testable import Sealing
+
+@Suite struct APIKeyTextTests {
+    @Test("CRC-32 gives the answer of its catalogue", arguments: [("123456789", 0xCBF4_3926), ("", 0)])
+    func crc32(text: String, answer: UInt32) {
+        #expect(CRC32.of(text.utf8) == answer)
+    }
+
+    @Test("six digits hold any 32 bits and sort as numbers do")
+    func sixDigits() {
+        #expect(Base62.sixDigits(0) == "000000")
+        #expect(Base62.sixDigits(61) == "00000z")
+        #expect(Base62.sixDigits(62) == "000010")
+        #expect(Base62.sixDigits(.max) == "4gfFC3")
+    }
+
+    @Test("a minted key reads back as what it was minted for", arguments: APIKeyText.Environment.allCases)
+    func mint(environment: APIKeyText.Environment) throws {
+        let longest = try Slug(String(repeating: "a", count: 32))
+        for slug in [try Slug("acme"), try Slug("blue-shop-2"), longest] {
+            let minted = APIKeyText.mint(slug, environment)
+            let text = minted.key.reveal()
+            #expect(text.hasPrefix("ci_\(environment.rawValue)_\(slug)_\(minted.publicId)_"))
+            let key = try #require(APIKeyText.parse(text))
+            #expect(key.slug == slug)
+            #expect(key.publicId == minted.publicId)
+            #expect(key.environment == environment)
+            #expect(key.hash == minted.hash)
+            #expect(minted.hash == SHA256.hash(text.utf8))
+        }
+    }
+
+    @Test("each changed character of a key is noticed without a look-up")
+    func changedCharacters() throws {
+        let text = Array(APIKeyText.mint(try Slug("acme"), .live).key.reveal().utf8)
+        for position in text.indices {
+            for bit in 0..<7 {
+                let changed = String(decoding: text.flipped(position * 8 + bit), as: UTF8.self)
+                #expect(APIKeyText.parse(changed) == nil, "\(changed)")
+            }
+        }
+        for length in text.indices {
+            #expect(APIKeyText.parse(String(decoding: text[..<length], as: UTF8.self)) == nil)
+        }
+    }
+
+    @Test(
+        "a good check does not save a malformed key",
+        arguments: [
+            "ci_prod_acme_0123456789ab_0123456789abcdefghijklmn",
+            "ci_live_Acme_0123456789ab_0123456789abcdefghijklmn",
+            "ci_live_admin_0123456789ab_0123456789abcdefghijklmn",
+            "ci_live_acme_0123456789a_0123456789abcdefghijklmn",
+            "ci_live_acme_0123456789a-_0123456789abcdefghijklmn",
+            "ci_live_acme_0123456789ab_0123456789abcdefghijklm",
+            "ci_live_acme_0123456789ab_0123456789abcdefghijklm-",
+            "ci_live_acme_0123456789ab__0123456789abcdefghijklmn",
+            "cx_live_acme_0123456789ab_0123456789abcdefghijklmn",
+            "ci_live_acme", "",
+        ])
+    func malformed(body: String) {
+        #expect(APIKeyText.parse(body + Base62.sixDigits(CRC32.of(body.utf8))) == nil)
+    }
+
+    @Test("a key is read from a part of a header, and an endless one is not read at all")
+    func lengths() throws {
+        let header = "Bearer " + APIKeyText.mint(try Slug("acme"), .test).key.reveal()
+        #expect(APIKeyText.parse(header.dropFirst(7))?.environment == .test)
+        #expect(APIKeyText.parse(String(repeating: "a", count: 1_000_000)) == nil)
+    }
+}

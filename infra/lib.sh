@@ -1,0 +1,111 @@
+# What the scripts of this folder share. Sourced, not run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The user that everything runs as when a script is started by root: servers refuse to be root.
+service_user=constintel
+
+say() { printf '%s\n' "$*"; }
+
+# Ends the script with one sentence for the person who ran it.
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+# Runs a command with the rights to install packages and make users.
+as_root() {
+    if is_root; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "root's rights are needed for '$*', and there is no sudo; run this script as root once"
+    fi
+}
+
+# Runs a command as the service's user when we are root, otherwise as ourselves. `env -i` keeps what root has
+# in its environment from a process that is not root's.
+as_service() {
+    if is_root; then
+        setpriv --reuid="$service_user" --regid="$service_user" --init-groups \
+            env -i PATH="$PATH" HOME="$CONSTINTEL_HOME" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
+    else
+        env "$@"
+    fi
+}
+
+packages=(
+    libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev
+    postgresql redis-server nginx-light ca-certificates util-linux
+)
+
+# Installs the Debian packages that are missing. Their services are neither started nor left to start at the
+# next boot: ConstIntel runs its own.
+install_packages() {
+    local missing=() package
+    for package in "${packages[@]}"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' \
+            || missing+=("$package")
+    done
+    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+    [ ${#missing[@]} -eq 0 ] && return
+    say "Installing from Debian: ${missing[*]}"
+    forbid_service_starts
+    {
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "${missing[@]}"
+    } >/dev/null || die "the packages could not be installed; is there a network? Try: apt-get install ${missing[*]}"
+    allow_service_starts
+    disable_services "${missing[@]}"
+}
+
+# policy-rc.d is what Debian's packages ask before they start a service.
+forbid_service_starts() {
+    [ -e /usr/sbin/policy-rc.d ] && return
+    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    as_root chmod 755 /usr/sbin/policy-rc.d
+    forbidden_by_us=1
+    trap allow_service_starts EXIT
+}
+
+allow_service_starts() {
+    [ -n "${forbidden_by_us:-}" ] && as_root rm -f /usr/sbin/policy-rc.d
+    forbidden_by_us=
+}
+
+disable_services() {
+    [ -d /run/systemd/system ] || return 0
+    local package
+    for package in "$@"; do
+        case $package in
+            postgresql) as_root systemctl disable --quiet --now postgresql.service || true ;;
+            redis-server) as_root systemctl disable --quiet --now redis-server.service || true ;;
+            nginx-light) as_root systemctl disable --quiet --now nginx.service || true ;;
+        esac
+    done
+}
+
+require_swift() {
+    command -v swift >/dev/null || die "there is no Swift toolchain on the PATH; install Swift 6.3 from swift.org"
+    local version
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    [ "$(printf '%s\n6.3\n' "$version" | sort -V | head -n 1)" = 6.3 ] \
+        || die "Swift $version is too old; 6.3 or later is needed"
+}
+
+make_service_user() {
+    is_root || return 0
+    getent passwd "$service_user" >/dev/null && return
+    say "Making the system user $service_user"
+    useradd --system --user-group --home-dir /var/lib/constintel --no-create-home --shell /usr/sbin/nologin \
+        "$service_user"
+}
+
+# Makes a directory that belongs to the user that the service runs as.
+make_service_directory() {
+    mkdir -p "$1"
+    if is_root; then chown "$service_user:$service_user" "$1"; fi
+    chmod 700 "$1"
+}

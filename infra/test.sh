@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs them, in a directory of their own, never as root.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<'TEXT'
+Usage: infra/test.sh [FILTER]
+
+Builds everything and runs the tests against a private PostgreSQL and Redis. FILTER is a regular expression
+of test names.
+TEXT
+}
+
+case ${1:-} in -h | --help) usage; exit 0 ;; esac
+
+# Starts one server in the background as the service's user, in a session of its own.
+start_server() {
+    local name=$1
+    shift
+    as_service setsid "$@" >"$work/$name.log" 2>&1 </dev/null &
+    servers+=($!)
+}
+
+start_servers() {
+    local postgres
+    postgres=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+    password=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
+    printf '%s' "$password" >"$work/password"
+    chmod 644 "$work/password"
+    as_service "$postgres/initdb" -D "$work/postgres" -U tester --pwfile="$work/password" --auth=scram-sha-256 \
+        --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log" || die "initdb failed; see $work/initdb.log"
+    start_server postgres "$postgres/postgres" -D "$work/postgres" -c listen_addresses= -c max_connections=300 \
+        -c unix_socket_directories="$work"
+    make_service_directory "$work/redis"
+    start_server redis redis-server --port 0 --unixsocket "$work/redis.sock" --dir "$work/redis" \
+        --appendonly yes --appendfsync always
+    local tries
+    for tries in $(seq 200); do
+        [ -S "$work/redis.sock" ] && PGPASSWORD=$password psql -qh "$work" -U tester -c 'select 1' postgres \
+            >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    die "the servers for the tests did not start; see $work/*.log"
+}
+
+# Ends what was started here, by process group, and takes the directory away.
+clean_up() {
+    local status=$? server
+    for server in "${servers[@]:-}"; do
+        if [ -n "$server" ]; then kill -TERM -- "-$server" 2>/dev/null || kill -TERM "$server" 2>/dev/null || true; fi
+    done
+    wait
+    if [ "$status" -eq 0 ]; then rm -rf "$work"; else say "What the tests left is in $work"; fi
+}
+
+servers=()
+install_packages
+require_swift
+say "Building"
+swift build --package-path "$root" --build-tests
+built=$(swift build --package-path "$root" --show-bin-path)
+
+if is_root; then parent=/var/lib; else parent=${XDG_STATE_HOME:-$HOME/.local/state}; fi
+mkdir -p "$parent"
+work=$(mktemp -d "$parent/ci-test.XXXX")
+CONSTINTEL_HOME=$work
+make_service_user
+make_service_directory "$work"
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+mkdir "$work/bin"
+install -m 755 "$built/constinteld" "$built/constintel-instance" "$built/constintel" \
+    "$built/constintelPackageTests.xctest" "$work/bin/"
+cp -R "$root/templates" "$work/templates"
+make_service_directory "$work/tmp"
+if is_root; then chown -R "$service_user:$service_user" "$work/bin" "$work/templates"; fi
+start_servers
+
+say "Testing"
+cd "$work"
+as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_BINARIES="$work/bin" \
+    CONSTINTEL_TEST_TEMPLATES="$work/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
+    CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password" \
+    CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" \
+    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing ${1:+--filter "$1"}
