@@ -90,7 +90,7 @@ let all: [Target] = [
 
     // The executables.
     .executableTarget(
-        name: "constinteld", dependencies: ["ControlPlane", "Kernel", argumentParser, lifecycle, logging],
+        name: "constinteld", dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging],
         path: "Sources/constinteld", swiftSettings: strict),
     .executableTarget(
         name: "constintel-instance", dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging],
@@ -103,7 +103,7 @@ let all: [Target] = [
     room(
         "TestSupport", ["Postgres", "Redis", "Reactor", "Kernel", subprocess, systemPackage],
         path: "Tests/TestSupport"),
-    test("KernelTests", ["Kernel"]),
+    test("KernelTests", ["Kernel", "TestSupport"]),
     test("PostgresTests", ["Postgres", "Reactor", "Kernel", logging]),
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
     test("CPhoneNumberTests", ["CPhoneNumber"]),
@@ -111,12 +111,13 @@ let all: [Target] = [
     test("SupervisionTests", ["Supervision", "Kernel", logging]),
     test("EmbeddedTests", ["Embedded", "Supervision", "Kernel", logging]),
     test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),
-    test("EventsTests", ["Events", "Kernel", "Contract"]),
+    test("EventsTests", ["Events", "Contract", "Kernel", "TestSupport"]),
+    test("IntegrationsTests", ["Integrations", "Events", "Contract", "Kernel", "TestSupport"]),
     test(
         "DataPlaneTests",
         [
             "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres", "Redis",
-            "Reactor", "Contract", "Kernel", "TestSupport", logging,
+            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestSupport", httpClient, lifecycle, logging, nio,
         ]),
     test(
         "ControlPlaneTests",
@@ -128,6 +129,7 @@ let all: [Target] = [
     test(
         "ConstIntelCommandTests",
         ["ConstIntelCommand", "Contract", "Kernel", argumentParser, hummingbird, nio, logging]),
+    test("TidyTests", []),
     test("Journeys", ["Contract", "Kernel", "TestSupport"]),
 ]
 

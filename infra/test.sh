@@ -73,15 +73,17 @@ trap 'exit 130' INT TERM
 mkdir "$work/bin"
 install -m 755 "$built/constinteld" "$built/constintel-instance" "$built/constintel" \
     "$built/constintelPackageTests.xctest" "$work/bin/"
-cp -R "$root/templates" "$work/templates"
+mkdir "$work/checkout"
+cp -R "$root/Sources" "$root/Tests" "$root/runbooks" "$root/templates" "$work/checkout/"
 make_service_directory "$work/tmp"
-if is_root; then chown -R "$service_user:$service_user" "$work/bin" "$work/templates"; fi
+if is_root; then chown -R "$service_user:$service_user" "$work/bin" "$work/checkout"; fi
 start_servers
 
 say "Testing"
 cd "$work"
 as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_BINARIES="$work/bin" \
-    CONSTINTEL_TEST_TEMPLATES="$work/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
+    CONSTINTEL_TEST_CHECKOUT="$work/checkout" \
+    CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
     CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password" \
     CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" \
     "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing ${1:+--filter "$1"}

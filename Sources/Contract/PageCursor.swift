@@ -15,7 +15,9 @@ public struct PageCursor: Sendable, Hashable, CustomStringConvertible {
     /// Parses what `description` made; nil for anything else.
     public init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = UUIDv7(parts[1]) else { return nil }
+        guard parts.count == 2, let microseconds = Int64(parts[0]), let id = UUIDv7(parts[1]) else {
+            return nil
+        }
         self.init(instant: Timestamp(microseconds: microseconds), id: id)
     }
 

@@ -38,7 +38,8 @@ struct Authentication: RouterMiddleware {
         guard key.slug == slug else {
             throw Fault(.forbidden, doing: Authentication.doing, "the API key belongs to another brand")
         }
-        guard let known = try brand.projection().keys[key.publicId], constantTimeEquals(known.hash, key.hash) else {
+        guard let known = try brand.projection().keys[key.publicId], constantTimeEquals(known.hash, key.hash)
+        else {
             throw Fault(.unauthenticated, doing: Authentication.doing, "there is no such API key")
         }
         if let revokedAt = known.revokedAt, revokedAt <= clock.now() {
@@ -59,7 +60,8 @@ struct Authentication: RouterMiddleware {
                 "the token is malformed, has expired, or was not made for this brand")
         }
         guard let role = UserRole(rawValue: claims.role) else {
-            throw Fault(.forbidden, doing: Authentication.doing, "the token's role '\(claims.role)' is not known")
+            throw Fault(
+                .forbidden, doing: Authentication.doing, "the token's role '\(claims.role)' is not known")
         }
         let kind: Principal.Kind = UserID(claims.sub).map { .user($0) } ?? .local
         return Principal(kind: kind, role: role, brand: slug.text)

@@ -81,6 +81,8 @@ final class BrandFollower: Service {
             if let fresh { state.projection = fresh }
             state.readAt = now
         }
-        if let fresh { logger.info("the brand's state has changed", metadata: ["revision": "\(fresh.revision)"]) }
+        if let fresh {
+            logger.info("the brand's state has changed", metadata: ["revision": "\(fresh.revision)"])
+        }
     }
 }

@@ -38,6 +38,19 @@ public struct Instance: Sendable {
     /// - Throws: a fault when the brand's database cannot be read at the start, the socket not be bound, or
     ///   this instance's generation may no longer write.
     public func run() async throws {
+        let notifier = SystemdNotifier()
+        let services = try await services { notifier.ready() }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger))
+        try await group.run()
+    }
+
+    /// What an instance consists of, in the order of starting, which is the reverse of that of stopping.
+    ///
+    /// - Parameter onReady: called when requests are served.
+    func services(onReady: @escaping @Sendable () async -> Void) async throws -> [any Service] {
         let database = PostgresPool(
             databaseConfiguration("reader"), maximum: max(1, configuration.database.connections - 1),
             reactor: reactor, logger: logger)
@@ -47,22 +60,31 @@ public struct Instance: Sendable {
                 password: credentials.redisPassword), on: reactor)
         let brand = try await BrandFollower(
             store: ProjectionStore(database: database), clock: clock, logger: logger)
-        let intake = Intake(stream: EventStream(client: redis, brand: configuration.slug), configuration, brand)
+        let intake = Intake(
+            stream: EventStream(client: redis, brand: configuration.slug), configuration, brand)
         let imports = Imports(
             .init(
                 events: intake.events, commits: intake.commits, database: database,
                 directory: try importDirectory(), clock: clock), logger: logger)
         let routes = Routes(intake: intake, imports: imports, brand: brand, database: database)
-        let notifier = SystemdNotifier()
         let server = WebServer(
-            router: router(routes), listener: listener(), logger: logger, onReady: { notifier.ready() })
-        let services: [any Service] = [brand, intake.gate, writer(intake, brand), imports, server]
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
-        await database.close()
-        await redis.close()
+            router: router(routes), listener: listener(), logger: logger, onReady: onReady)
+        return [
+            Connections(database: database, redis: redis), brand, intake.gate, writer(intake, brand), imports,
+            server,
+        ]
+    }
+
+    /// Closes the connections that the other services share, after these have stopped.
+    private struct Connections: Service {
+        let database: PostgresPool
+        let redis: RedisClient
+
+        func run() async throws {
+            try? await gracefulShutdown()
+            await database.close()
+            await redis.close()
+        }
     }
 
     /// What events pass through between the door and the writer.
@@ -109,15 +131,18 @@ public struct Instance: Sendable {
             })
         let tokens = TokenVerifier(keys: credentials.tokenKeys, audience: "brand:\(configuration.slug)")
         let api = router.group("api").add(
-            middleware: Authentication(slug: configuration.slug, brand: routes.brand, tokens: tokens, clock: clock))
+            middleware: Authentication(
+                slug: configuration.slug, brand: routes.brand, tokens: tokens, clock: clock))
         let profiles = ProfileListStore(database: routes.database)
         EventRoutes(
             events: routes.intake.events, commits: routes.intake.commits,
-            stored: EventListStore(database: routes.database), profiles: profiles, brand: routes.brand, clock: clock
+            stored: EventListStore(database: routes.database), profiles: profiles, brand: routes.brand,
+            clock: clock
         ).add(to: api)
         ProfileRoutes(profiles: profiles, brand: routes.brand).add(to: api)
         MonitoringRoutes(
-            database: routes.database, stream: routes.intake.stream, gate: routes.intake.gate, brand: routes.brand
+            database: routes.database, stream: routes.intake.stream, gate: routes.intake.gate,
+            brand: routes.brand
         ).add(to: api)
         ImportRoutes(
             imports: routes.imports, operations: OperationStore(database: routes.database),

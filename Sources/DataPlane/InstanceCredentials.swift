@@ -22,7 +22,9 @@ public struct InstanceCredentials: Sendable {
         redisPassword = Secret(try text("redis-password"))
         var keys: [VerifyingKey] = []
         for name in ["token-key-1.pub", "token-key-2.pub"] {
-            if name != "token-key-1.pub", !FileManager.default.fileExists(atPath: "\(directory)/\(name)") { continue }
+            if name != "token-key-1.pub", !FileManager.default.fileExists(atPath: "\(directory)/\(name)") {
+                continue
+            }
             guard let key = VerifyingKey(bytes: try InstanceCredentials.bytes(directory, name)) else {
                 throw InstanceCredentials.unreadable(name)
             }

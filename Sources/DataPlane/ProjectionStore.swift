@@ -59,7 +59,8 @@ struct ProjectionStore {
         guard version <= TenantSchema.version else {
             throw Fault(
                 .unavailable, doing: "read the brand's state",
-                "the schema has version \(version), newer than \(TenantSchema.version), which this release knows")
+                "the schema has version \(version), and this release knows \(TenantSchema.version) at most"
+            )
         }
         return Projection(
             brandID: brandID, status: status, settings: try settings.decode(BrandSettings.self),

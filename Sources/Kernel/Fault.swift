@@ -55,7 +55,8 @@ public struct Fault: Error, Sendable {
         self.cause = cause
     }
 
-    /// The same fault about a field that lies under `prefix`: `at("events[3]")` makes `type` `events[3].type`.
+    /// The same fault about a field that lies under `prefix`: `at("events[3]")` makes `type`
+    /// `events[3].type`.
     public func at(_ prefix: String) -> Fault {
         let path = field.map { $0.hasPrefix("[") ? prefix + $0 : "\(prefix).\($0)" } ?? prefix
         return Fault(code, doing: doing, detail, field: path, retryAfter: retryAfter, cause: cause)

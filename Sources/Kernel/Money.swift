@@ -93,7 +93,9 @@ public struct Currency: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Accepts three ASCII letters in either case; nil for anything else. That the code is assigned is not
     /// checked: the list changes more often than this does.
     public init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 3, text.utf8.allSatisfy({ (0x41...0x5A).contains($0 & ~0x20) }) else { return nil }
+        guard text.utf8.count == 3, text.utf8.allSatisfy({ (0x41...0x5A).contains($0 & ~0x20) }) else {
+            return nil
+        }
         code = text.uppercased()
     }
 

@@ -1,7 +1,9 @@
 /// A value that must not reach a log, an error or a debugger's print: only `reveal()` gives it out.
 ///
 /// It is not `Codable` on purpose. What stores it, seals it first.
-public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     private let value: String
 
     public init(_ value: String) { self.value = value }

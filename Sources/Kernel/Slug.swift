@@ -32,7 +32,9 @@ public struct Slug: Hashable, Sendable, Comparable, CustomStringConvertible {
         guard letters.contains(bytes[0]) else { return "a slug begins with a letter" }
         guard bytes.last != dash else { return "a slug ends with a letter or a digit" }
         guard !text.contains("--") else { return "a slug has no two dashes in a row" }
-        guard !reserved.contains(text), !text.hasPrefix("pg-") else { return "the slug '\(text)' is reserved" }
+        guard !reserved.contains(text), !text.hasPrefix("pg-") else {
+            return "the slug '\(text)' is reserved"
+        }
         return nil
     }
 

@@ -22,7 +22,9 @@ public struct Timestamp: Hashable, Sendable, Comparable {
         self = parsed
     }
 
-    public static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
+    public static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.microseconds < right.microseconds
+    }
 
     public static func + (instant: Timestamp, duration: Duration) -> Timestamp {
         Timestamp(microseconds: instant.microseconds + duration.inMicroseconds)
@@ -38,7 +40,7 @@ public struct Timestamp: Hashable, Sendable, Comparable {
 
     static let microsecondsPerDay: Int64 = 86_400_000_000
     /// What RFC 3339 can write: the years 1 to 9999.
-    static let writable = -62_135_596_800_000_000...253_402_300_799_999_999 as ClosedRange<Int64>
+    static let writable: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
 }
 
 extension Timestamp: CustomStringConvertible {
@@ -179,8 +181,10 @@ private struct RFC3339Scanner {
     /// Seconds east of UTC of the zone that ends the text.
     private func offset(_ position: Int) -> Int? {
         if byte(position, "Z") || byte(position, "z") { return position + 1 == bytes.count ? 0 : nil }
-        guard byte(position, "+") || byte(position, "-"), byte(position + 3, ":"), position + 6 == bytes.count,
-            let hours = digits(position + 1, 2), let minutes = digits(position + 4, 2), hours < 24, minutes < 60
+        guard byte(position, "+") || byte(position, "-"), byte(position + 3, ":"),
+            position + 6 == bytes.count,
+            let hours = digits(position + 1, 2), let minutes = digits(position + 4, 2), hours < 24,
+            minutes < 60
         else { return nil }
         return (byte(position, "-") ? -1 : 1) * (hours * 3600 + minutes * 60)
     }

@@ -1,4 +1,5 @@
-/// A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, then random, so ids sort by when they were made.
+/// A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, then random, so ids sort by when they were
+/// made.
 ///
 /// Any UUID can be held and compared; only `init(at:)` makes new ones. Ordering is by bytes, which is also
 /// PostgreSQL's.

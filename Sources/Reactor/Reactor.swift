@@ -61,8 +61,8 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         enqueue(.job(UnownedJob(job)))
     }
 
-    /// Calls `call` on the thread, after what was enqueued before it. For callers that are in no task, such as
-    /// a cancellation handler; it enters its actor with `assumeIsolated`.
+    /// Calls `call` on the thread, after what was enqueued before it. For callers that are in no task, such
+    /// as a cancellation handler; it enters its actor with `assumeIsolated`.
     public func submit(_ call: @escaping @Sendable () -> Void) {
         enqueue(.call(call))
     }

@@ -89,11 +89,13 @@ extension Fault {
             self.init(.invalid, doing: doing, "expected \(Fault.words(for: type))", field: path(context))
         case .valueNotFound(let type, let context):
             self.init(
-                .invalid, doing: doing, "expected \(Fault.words(for: type)), found null", field: path(context))
+                .invalid, doing: doing, "expected \(Fault.words(for: type)), found null", field: path(context)
+            )
         case .dataCorrupted(let context):
             let place = path(context)
             self.init(
-                .invalid, doing: doing, place == nil ? "the body is not valid JSON" : context.debugDescription,
+                .invalid, doing: doing,
+                place == nil ? "the body is not valid JSON" : context.debugDescription,
                 field: place)
         @unknown default:
             self.init(.invalid, doing: doing, "the body has not the expected shape")

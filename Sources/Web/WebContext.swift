@@ -4,7 +4,8 @@ import Kernel
 /// What travels with one request.
 public struct WebContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
-    /// The caller's `X-Request-Id` where it sent a usable one, otherwise minted; on every answer and log line.
+    /// The caller's `X-Request-Id` where it sent a usable one, otherwise minted; on every answer and log
+    /// line.
     public var requestID: String
     /// Who is asking; nil until a route's authentication has run.
     public var principal: Principal?

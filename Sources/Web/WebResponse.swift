@@ -33,7 +33,9 @@ public enum WebResponse {
             detail: "could not \(fault.doing): \(fault.detail)", code: fault.code.rawValue,
             field: fault.field, requestId: requestID)
         var headers: HTTPFields = [.contentType: "application/problem+json"]
-        if let wait = fault.retryAfter { headers[.retryAfter] = String(max(1, Int(wait.inSeconds.rounded(.up)))) }
+        if let wait = fault.retryAfter {
+            headers[.retryAfter] = String(max(1, Int(wait.inSeconds.rounded(.up))))
+        }
         if fault.code == .unauthenticated { headers[.wwwAuthenticate] = "Bearer" }
         let body = (try? JSONEncoder.problems.encode(problem)) ?? Data("{}".utf8)
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(data: body)))

@@ -32,9 +32,11 @@ public struct WebServer: Service {
     static let drainDuration = Duration.milliseconds(100)
 
     public init(
-        router: WebRouter, listener: Listener, logger: Logger, onReady: @escaping @Sendable () async -> Void = {}
+        router: WebRouter, listener: Listener, logger: Logger,
+        onReady: @escaping @Sendable () async -> Void = {}
     ) {
         self.listener = listener
+        router.refuseOtherMethods()
         self.responder = router.buildResponder()
         self.logger = logger
         self.onReady = onReady
@@ -119,7 +121,8 @@ public struct WebServer: Service {
             chmod(path, mode)
             return server
         } catch {
-            throw Fault(.unavailable, doing: "listen on \(path)", "the socket could not be bound", cause: error)
+            throw Fault(
+                .unavailable, doing: "listen on \(path)", "the socket could not be bound", cause: error)
         }
     }
 }

@@ -32,7 +32,8 @@ struct InstanceCommand: AsyncParsableCommand {
             let beside = (configuration as NSString).deletingLastPathComponent + "/credentials"
             let directory = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? beside
             let instance = Instance(
-                configuration: loaded, credentials: try InstanceCredentials(directory: directory), logger: logger)
+                configuration: loaded, credentials: try InstanceCredentials(directory: directory),
+                logger: logger)
             try await instance.run()
         } catch let fault as Fault {
             FileHandle.standardError.write(Data("constintel-instance: \(fault)\n".utf8))

@@ -94,7 +94,7 @@ struct ProvisioningTests {
                 let id = try await test.request(slug)
                 #expect(try await test.settle(id).state == .running)
                 let passwords = try await test.passwords(of: slug)
-                let operation = try await test.again().settle(id)
+                let operation = try await test.settle(id)
                 #expect(operation.state == .done, "\(step.name): \(operation.error ?? "")")
                 if let passwords { #expect(try await test.passwords(of: slug) == passwords) }
                 #expect(Failpoint.disarm(point) > 1, "\(step.name)")
@@ -110,12 +110,12 @@ struct ProvisioningTests {
                 let slug = try TestPlane.slug()
                 let point = "brand.provision.\(step.name).afterEffect"
                 Failpoint.arm(point, .fail)
-                let operation = try await test.again().settle(test.request(slug))
+                let operation = try await test.settle(test.request(slug))
                 #expect(operation.state == .failed, "\(step.name): \(operation.error ?? "")")
                 #expect(try await test.inventory(slug) == [], "\(step.name)")
                 #expect(Failpoint.disarm(point) == 1)
                 // The slug never lived, so it can be had.
-                #expect(try await test.again().provision(slug).state == .done)
+                #expect(try await test.provision(slug).state == .done)
                 #expect(try await test.inventory(slug).count == 8)
             }
         }
@@ -158,11 +158,10 @@ struct ProvisioningTests {
             let slug = try TestPlane.slug()
             try await test.provision(slug)
             try await test.supervisor.stop(slug.unitName)
-            try await test.foundations.redis.deleteUser(slug.redisUser)
+            try await test.deleteRedisUser(slug)
             try await test.foundations.control.run("update instance set revision = revision + 1")
-            let again = test.again()
-            try await again.plane.reconciler.pass()
-            try await again.plane.reconciler.pass()
+            try await test.plane.reconciler.pass()
+            try await test.plane.reconciler.pass()
             try await test.supervisor.awaitReady(slug.unitName)
             #expect(try await test.foundations.redis.users().contains(slug.redisUser))
             let revision = try await test.foundations.brands.run(

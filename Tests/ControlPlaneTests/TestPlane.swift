@@ -1,5 +1,4 @@
 import Contract
-import ControlSchema
 import Foundation
 import Hummingbird
 import HummingbirdTesting
@@ -29,9 +28,9 @@ struct TestPlane: Sendable {
         let reactor = TestServers.reactor
         let name = "control_\(UInt64.random(in: 0...UInt64.max))"
         let administrator = try await PostgresConnection.connect(servers.postgres, on: reactor)
-        for database in [name, "\(name)_brands"] {
-            try await administrator.run("create database \(identifier: database)")
-        }
+        try await SchemaStore(
+            administrator: servers.postgres, control: name, brands: "\(name)_brands", reactor: reactor
+        ).prepare()
         let directory = try testDirectory()
         let redis = RedisClient(servers.redis, on: reactor)
         let pools = ["", "_brands"].map {
@@ -40,7 +39,6 @@ struct TestPlane: Sendable {
         }
         let result: Result<Void, any Error>
         do {
-            try await pools[0].withConnection { try await $0.runScript(ControlSchema.sql) }
             try await PlanStore(pool: pools[0]).replace(plans)
             let plane = try TestPlane(
                 pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands")
@@ -73,7 +71,7 @@ struct TestPlane: Sendable {
     private init(
         pools: [PostgresPool], redis: RedisClient, directory: String, servers: TestServers, database: String
     ) throws {
-        let layout = StateLayout(root: directory)
+        let layout = StateLayout(root: directory, run: "\(directory)/run", logs: "\(directory)/log")
         let program = "\(directory)/instance"
         try Data(TestPlane.program.utf8).write(to: URL(fileURLWithPath: program))
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
@@ -105,8 +103,6 @@ struct TestPlane: Sendable {
         self.supervisor = supervisor
     }
 
-    /// The same installation after its daemon died: nothing that was in memory is left.
-    func again() -> TestPlane { with(foundations) }
 
     private static let program = """
         #!/usr/bin/python3
@@ -147,16 +143,17 @@ extension TestPlane {
     /// A slug that no other test has: roles and Redis users are the server's, not the test's.
     static func slug() throws -> Slug { try Slug("t\(String(UInt64.random(in: 0...UInt64.max), radix: 36))") }
 
-    /// Runs this plane's executor until the operation is final or the executor halts at a failpoint.
+    /// Runs a new daemon's executor until the operation is final or the executor halts at a failpoint.
     @discardableResult
     func settle(_ id: OperationID) async throws -> OperationView {
         let operations = Operations(
             store: OperationStore(pool: foundations.control, clock: clock), pauses: ContinuousClock())
+        let executor = ControlPlane(foundations).executor
         return try await withThrowingTaskGroup(of: Void.self) { group in
             let halted = Atomic<Bool>(false)
             group.addTask {
                 defer { halted.store(true, ordering: .relaxed) }
-                do { try await plane.executor.run() } catch is CancellationError {}
+                do { try await executor.run() } catch is CancellationError {}
             }
             while !halted.load(ordering: .relaxed), try await !operations.show("\(id)").state.isFinal {
                 try await Task.sleep(for: .milliseconds(5))
@@ -199,6 +196,11 @@ extension TestPlane {
         return found
     }
 
+    /// `RedisClient.deleteUser`, on a server that keeps no file of its users.
+    func deleteRedisUser(_ slug: Slug) async throws {
+        try await StreamUsers(client: foundations.redis, logger: TestPlane.silent).delete(slug)
+    }
+
     private func removeBrands() async throws {
         let instances = try await foundations.control.run("select id, slug from brand")
             .decode((BrandID, Slug).self)
@@ -206,7 +208,7 @@ extension TestPlane {
         for (id, slug) in instances {
             try await tenants.dropSchema(slug, of: id)
             try await tenants.dropRoles(slug, of: id)
-            try await StreamUsers(client: foundations.redis, logger: TestPlane.silent).delete(slug)
+            try await deleteRedisUser(slug)
         }
     }
 }

@@ -17,7 +17,11 @@ struct IdentityTests {
                     try Event.sample("2", [.email: "a@b.com", .phone: "+12025550123"]),
                     try Event.sample("3", [.phone: "+12025550123"]),
                 ]
-                if isBatched { try await brand.write(events) } else { for event in events { try await brand.write([event]) } }
+                if isBatched {
+                    try await brand.write(events)
+                } else {
+                    for event in events { try await brand.write([event]) }
+                }
                 #expect(try await brand.totals.profiles == 1)
                 let byPhone = try #require(try await brand.profile(.phone, "+12025550123"))
                 let byEmail = try #require(try await brand.profile(.email, "a@b.com"))
@@ -39,10 +43,15 @@ struct IdentityTests {
         for isBatched in [true, false] {
             try await TestBrand.with { brand in
                 let events = [
-                    try Event.sample("1", [.email: "a@b.com"]), try Event.sample("2", [.phone: "+12025550123"]),
+                    try Event.sample("1", [.email: "a@b.com"]),
+                    try Event.sample("2", [.phone: "+12025550123"]),
                     try Event.sample("3", [.email: "a@b.com", .phone: "+12025550123"]),
                 ]
-                if isBatched { try await brand.write(events) } else { for event in events { try await brand.write([event]) } }
+                if isBatched {
+                    try await brand.write(events)
+                } else {
+                    for event in events { try await brand.write([event]) }
+                }
                 #expect(try await brand.totals.profiles == 2)
                 let rows = try await brand.database.run("select state from identity_pair")
                 #expect(try rows.map { try $0.decode(String.self) } == ["pending"])

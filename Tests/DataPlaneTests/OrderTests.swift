@@ -9,7 +9,8 @@ import Testing
 @Suite("Orders")
 struct OrderTests {
     private func purchase(
-        _ key: String, _ properties: String, by email: String? = "a@b.com", at instant: String = "2026-01-31T10:00:00Z"
+        _ key: String, _ properties: String, by email: String? = "a@b.com",
+        at instant: String = "2026-01-31T10:00:00Z"
     ) throws -> Event {
         try .sample(
             key, .purchase, email.map { [.email: $0] } ?? [:], properties: properties, occurredAt: instant)
@@ -50,7 +51,8 @@ struct OrderTests {
                 purchase("2", #"{"orderId":"o","version":2,"total":"15"}"#, by: nil),
             ])
             #expect(try await brand.profile(.email, "a@b.com")?.lifetimeValue == "15.00")
-            try await brand.write([purchase("3", #"{"orderId":"o","version":3,"total":"15"}"#, by: "c@d.com")])
+            try await brand.write([purchase("3", #"{"orderId":"o","version":3,"total":"15"}"#, by: "c@d.com")]
+            )
             #expect(try await brand.profile(.email, "a@b.com")?.totalOrders == 0)
             #expect(try await brand.profile(.email, "a@b.com")?.lifetimeValue == "0.00")
             #expect(try await brand.profile(.email, "c@d.com")?.lifetimeValue == "15.00")

@@ -43,7 +43,8 @@ struct TestBrand: Sendable {
 
     private init(country: String, currency: String) async throws {
         servers = try TestServers()
-        slug = try Slug("t\(UUIDv7(at: SystemWallClock().now()).description.replacing("-", with: "").suffix(20))")
+        slug = try Slug(
+            "t\(UUIDv7(at: SystemWallClock().now()).description.replacing("-", with: "").suffix(20))")
         settings = BrandSettings(name: "Test", country: country, timeZone: "UTC", currency: currency)
         let administrator = try await PostgresConnection.connect(servers.postgres, on: TestServers.reactor)
         try await administrator.run("create schema \(identifier: slug.schemaName)")
@@ -134,7 +135,8 @@ extension Event {
         _ key: String, _ type: EventType, _ identifiers: [IdentifierKind: String],
         properties: String = "{}", occurredAt: String = "2026-01-31T10:00:00Z", isTest: Bool = false
     ) throws -> Event {
-        let sent = identifiers.map { "\"\($0.key.rawValue)\":\"\($0.value)\"" }.sorted().joined(separator: ",")
+        let sent = identifiers.map { "\"\($0.key.rawValue)\":\"\($0.value)\"" }.sorted().joined(
+            separator: ",")
         let json = """
             {"eventId":"\(key)","type":"\(type.rawValue)","occurredAt":"\(occurredAt)","channel":"web",
              "identifiers":{\(sent)},"properties":\(properties)}

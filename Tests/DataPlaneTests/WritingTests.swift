@@ -50,9 +50,10 @@ struct WritingTests {
                     "k\($0)", .purchase, [.email: "p\($0 % 10)@b.com"], properties: #"{"total":"1.01"}"#)
             }
             try await brand.events.accept(purchases)
-            Failpoint.arm(EventWriter.afterCommit, .fail)
+            let point = EventWriter.afterCommit(brand.slug)
+            Failpoint.arm(point, .fail)
             await #expect(throws: Failpoint.Injected.self) { try await brand.writer().writeOldest() }
-            #expect(Failpoint.disarm(EventWriter.afterCommit) == 1)
+            #expect(Failpoint.disarm(point) == 1)
             #expect(try await brand.stream.length() == 50)
             #expect(try await brand.totals.orders == 50)
             while try await brand.writer().writeOldest() > 0 {}
@@ -105,7 +106,8 @@ struct WritingTests {
             ])
             let totals = try await brand.totals
             #expect(totals.events == 0 && totals.orders == 0 && totals.profiles == 0)
-            let listed = try await EventListStore(database: brand.database).list(.init(), behind: nil, limit: 10)
+            let listed = try await EventListStore(database: brand.database).list(
+                .init(), behind: nil, limit: 10)
             #expect(listed.count == 1)
             #expect(listed[0].json.contains(#""test" : true"#))
         }

@@ -10,7 +10,8 @@ struct FaultJourney {
     @Test("the instance dies ten times and more between COMMIT and XDEL, and the totals are exact")
     func betweenCommitAndRemoval() async throws {
         let history = OrderHistory(rows: 24_000, seed: 1)
-        try await Shop.with(environment: ["CONSTINTEL_FAILPOINT": "events.write.afterCommit=kill@3"]) { shop in
+        try await Shop.with(environment: ["CONSTINTEL_FAILPOINT": "events.write.afterCommit.demo=kill@3"]) {
+            shop in
             let answer = try await shop.importHistory(history)
             #expect(answer.status == 0, "\(answer.errors)")
             let restarts = try await shop.brand().instance.restarts
@@ -27,7 +28,9 @@ struct FaultJourney {
         try await Shop.with { shop in
             async let answer = shop.importHistory(history)
             var kills: [String: Int] = [:]
-            for victim in ["redis-server", "constintel-instance", "postgres -D", "everything", "redis-server"] {
+            for victim in [
+                "redis-server", "constintel-instance", "postgres -D", "everything", "redis-server",
+            ] {
                 try await Task.sleep(for: .milliseconds(500 + Int(random.next() % 1500)))
                 if victim == "everything" {
                     await shop.installation.killEverything()

@@ -32,7 +32,8 @@ struct OrderHistory {
             let cents = Int64(random.next() % 12_000)
             let total = "\(cents / 100).\(String(format: "%02d", cents % 100))"
             let padding = String(repeating: " ", count: 8 - total.count)
-            let line = " \(String(format: "%05d", customer)) \(date)  \(random.next() % 9 + 1)\(padding)\(total)\r\n"
+            let line =
+                " \(String(format: "%05d", customer)) \(date)  \(random.next() % 9 + 1)\(padding)\(total)\r\n"
             let made = (customer, line, cents)
             add(made)
             last = made

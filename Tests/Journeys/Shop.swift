@@ -34,10 +34,13 @@ struct Shop: Sendable {
         try await read(StatsView.self, "brand", "stats", "demo")
     }
 
-    func importHistory(_ history: OrderHistory, name: String = "history.txt") async throws -> Installation.Answer {
+    func importHistory(_ history: OrderHistory, name: String = "history.txt") async throws
+        -> Installation.Answer
+    {
         let path = "\(installation.directory)/\(name)"
         try history.write(to: path)
-        let arguments = ["events", "import", path, "--brand", "demo", "--output", "json"] + OrderHistory.options
+        let arguments =
+            ["events", "import", path, "--brand", "demo", "--output", "json"] + OrderHistory.options
         return try await installation.run(arguments)
     }
 

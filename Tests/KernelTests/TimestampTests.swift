@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Kernel
@@ -63,7 +64,7 @@ struct TimestampTests {
     @Test("what is written reads back as itself, and is what Foundation writes")
     func roundTrip() throws {
         var generator = SeededGenerator(seed: 7)
-        let years = -62_135_596_800_000_000...253_402_300_799_999_999
+        let years: ClosedRange<Int64> = -62_135_596_800_000_000...253_402_300_799_999_999
         for _ in 0..<5000 {
             let instant = Timestamp(microseconds: Int64.random(in: years, using: &generator))
             #expect(Timestamp(rfc3339: instant.description) == instant)

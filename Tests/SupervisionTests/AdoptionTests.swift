@@ -78,6 +78,18 @@ struct AdoptionTests {
         }
     }
 
+    @Test("a child that its supervisor had no time to record gets no twin")
+    func unrecorded() async throws {
+        let orphan = try await abandon(directory.steady("orphan"))
+        UnitFiles(directory: "\(directory.path)/run", unit: "orphan").remove()
+        try await running(directory.supervisor()) { supervisor in
+            try await supervisor.start(directory.steady("orphan"))
+            try await supervisor.awaitReady("orphan")
+            #expect(!orphan.isAlive)
+            #expect(directory.lines(of: "out").count == 2)
+        }
+    }
+
     @Test("a record of a process that is no more, or whose pid is another's, starts a new one")
     func stale() async throws {
         let unit = directory.steady("orphan")

@@ -1,5 +1,7 @@
 import Glibc
 import Kernel
+import Logging
+import ServiceLifecycle
 import Testing
 
 @testable import Supervision
@@ -122,6 +124,21 @@ struct SupervisorTests {
             }
         }
         #expect(directory.lines(of: "out") == ["third", "second", "first"])
+    }
+
+    @Test("a graceful shutdown stops every unit and ends the service")
+    func graceful() async throws {
+        let supervisor = try directory.supervisor()
+        let group = ServiceGroup(services: [supervisor], logger: Logger(label: "test"))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            try await supervisor.start(directory.steady("served"))
+            try await supervisor.awaitReady("served")
+            let pid = try #require(await supervisor.status("served")?.pid)
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            #expect(ProcessIdentity(of: pid) == nil)
+        }
     }
 
     @Test("nothing can be started once everything is being stopped")

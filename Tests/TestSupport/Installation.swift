@@ -46,7 +46,8 @@ public actor Installation {
         let (binaries, templates, all) = (binaries, templates, daemonEnvironment)
         let task = Task {
             _ = try? await Subprocess.run(
-                .path(FilePath("\(binaries)/constinteld")), arguments: ["--embedded", "--templates", templates],
+                .path(FilePath("\(binaries)/constinteld")),
+                arguments: ["--embedded", "--templates", templates],
                 environment: .inherit.updating(all), input: .none,
                 output: .fileDescriptor(log, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(log, closeAfterSpawningProcess: true)
@@ -59,7 +60,9 @@ public actor Installation {
         guard let id = await ids.next() else { throw Failure("constinteld could not be launched") }
         daemon = (id, task)
         let answer = try await run("wait", "--timeout", "120")
-        guard answer.status == 0 else { throw Failure("constinteld is not ready: \(answer.errors)\n\(logTail)") }
+        guard answer.status == 0 else {
+            throw Failure("constinteld is not ready: \(answer.errors)\n\(logTail)")
+        }
     }
 
     /// Stops the daemon as Ctrl-C does, and waits until it has ended.

@@ -32,6 +32,7 @@ public struct TestServers: Sendable {
             host: try variable("CONSTINTEL_TEST_POSTGRES_HOST"), database: "postgres",
             user: try variable("CONSTINTEL_TEST_POSTGRES_USER"),
             password: Secret(try variable("CONSTINTEL_TEST_POSTGRES_PASSWORD")), applicationName: "tests")
-        redis = RedisConfiguration(socket: try variable("CONSTINTEL_TEST_REDIS_SOCKET"), user: nil, password: nil)
+        redis = RedisConfiguration(
+            socket: try variable("CONSTINTEL_TEST_REDIS_SOCKET"), user: nil, password: nil)
     }
 }

@@ -2,8 +2,8 @@ import Contract
 import Events
 import Postgres
 
-/// Makes orders of purchases, and keeps what is derived from orders: the brand's totals per currency, and each
-/// profile's lifetime value and number of orders.
+/// Makes orders of purchases, and keeps what is derived from orders: the brand's totals per currency, and
+/// each profile's lifetime value and number of orders.
 public struct OrderProjector: Projector {
     private let settings: @Sendable () -> BrandSettings
     private let store = OrderStore()

@@ -13,7 +13,8 @@ struct OrderChange: Sendable {
 
 /// The table of orders, and the sums over it.
 struct OrderStore {
-    /// Enters versions of orders: each order keeps its newest version, and the place of the newest that has one.
+    /// Enters versions of orders: each order keeps its newest version, and the place of the newest that has
+    /// one.
     ///
     /// The sums change by what each order counts for now less what it counted for before, so entering a
     /// version again changes nothing.
@@ -44,8 +45,8 @@ struct OrderStore {
                     \(versions.map { $0.placed.placement?.identifier }),
                     \(versions.map { $0.placed.placement?.profile }), \(versions.map(\.versionKind)),
                     \(versions.map(\.versionNumber)), \(versions.map(\.versionLabel)), \(events.map(\.key)))
-                as sent (id, event_id, source, known_by, order_id, ordered_at, channel, total, currency, items,
-                         placed_on, profile_id, kind, number, label, event_key)
+                as sent (id, event_id, source, known_by, order_id, ordered_at, channel, total, currency,
+                         items, placed_on, profile_id, kind, number, label, event_key)
             ),
             """
     }
@@ -67,8 +68,8 @@ struct OrderStore {
         ),
         after as (
             insert into customer_order as o
-                (id, source, known_by, order_id, version, event_id, ordered_at, channel, total, currency, items,
-                 place_version, placed_on, profile_id, created_at, updated_at)
+                (id, source, known_by, order_id, version, event_id, ordered_at, channel, total, currency,
+                 items, place_version, placed_on, profile_id, created_at, updated_at)
             select n.id, source, known_by, order_id, n.version, n.event_id, n.ordered_at, n.channel, n.total,
                    n.currency, n.items, p.place_version, p.placed_on, p.profile_id, now(), now()
             from newest n left join placed p using (source, known_by, order_id)

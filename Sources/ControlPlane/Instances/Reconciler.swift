@@ -58,6 +58,7 @@ actor Reconciler {
                     logger.warning("could not reconcile: \(error)")
                 }
             }
+            group.cancelAll()
         }
     }
 

@@ -36,8 +36,11 @@ struct OperationRoutes: Sendable {
 
     /// Server-sent events: one `operation` for each change, the last with the final state.
     private func events(_ id: String) -> Response {
-        Response(
-            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
+        var headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
+        // Asks nginx to pass each event on at once.
+        if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
+        return Response(
+            status: .ok, headers: headers,
             body: ResponseBody { writer in
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

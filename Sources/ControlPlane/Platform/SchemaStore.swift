@@ -13,10 +13,17 @@ package struct SchemaStore: Sendable {
 
     /// Logs in as who may make databases and roles; its database is any that exists.
     private let administrator: PostgresConfiguration
+    private let control: String
+    private let brands: String
     private let reactor: Reactor
 
-    package init(administrator: PostgresConfiguration, reactor: Reactor) {
+    package init(
+        administrator: PostgresConfiguration, control: String = controlDatabase,
+        brands: String = brandsDatabase, reactor: Reactor
+    ) {
         self.administrator = administrator
+        self.control = control
+        self.brands = brands
         self.reactor = reactor
     }
 
@@ -24,7 +31,7 @@ package struct SchemaStore: Sendable {
     ///
     /// - Throws: `Fault.conflict` when the control database was made by a later release.
     package func prepare() async throws {
-        for database in [SchemaStore.controlDatabase, SchemaStore.brandsDatabase] {
+        for database in [control, brands] {
             try await connected(to: administrator.database) { connection in
                 let found = try await connection.run(
                     "select 1 from pg_database where datname = \(database)")
@@ -35,7 +42,7 @@ package struct SchemaStore: Sendable {
                 try await connection.run("revoke all on schema public from public")
             }
         }
-        try await connected(to: SchemaStore.controlDatabase) { try await applyControlSchema($0) }
+        try await connected(to: control) { try await applyControlSchema($0) }
     }
 
     /// Applies the schema in one transaction, under a lock that two daemons starting at once both take.

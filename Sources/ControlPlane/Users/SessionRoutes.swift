@@ -36,6 +36,6 @@ struct SessionRoutes: Sendable {
 extension Request {
     /// Where the client is, as the edge saw it: only the edge can open the socket that this came through.
     fileprivate var clientAddress: String {
-        HTTPField.Name("X-Real-IP").flatMap { headers[$0] } ?? "local"
+        HTTPField.Name("X-Forwarded-For").flatMap { headers[$0] } ?? "local"
     }
 }

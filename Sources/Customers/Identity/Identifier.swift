@@ -30,8 +30,8 @@ public struct Identifier: Hashable, Sendable {
             }
         }
 
-        /// What this kind adds to a profile's strength, which is the sum over the kinds that it has, each kind
-        /// once: 0 to 100, and the more a kind says about who somebody is, the more it counts.
+        /// What this kind adds to a profile's strength, which is the sum over the kinds that it has, each
+        /// kind once: 0 to 100, and the more a kind says about who somebody is, the more it counts.
         var weight: Int {
             switch self {
             case .phone, .email: 30
@@ -51,6 +51,17 @@ public struct Identifier: Hashable, Sendable {
     public init(kind: Kind, value: String) {
         self.kind = kind
         self.value = value
+    }
+
+    /// Values are compared by their bytes, as the table of identifiers does it: texts that Swift takes for
+    /// equal, such as one letter in its two Unicode forms, are two values.
+    public static func == (left: Identifier, right: Identifier) -> Bool {
+        left.kind == right.kind && left.value.utf8.elementsEqual(right.value.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        for byte in value.utf8 { hasher.combine(byte) }
     }
 }
 

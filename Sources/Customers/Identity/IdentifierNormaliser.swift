@@ -55,7 +55,8 @@ public struct IdentifierNormaliser: Sendable {
         let domain = text[text.index(after: at)...]
         guard !local.isEmpty, !domain.isEmpty, !text.contains(where: \.isWhitespace) else { return nil }
         guard !domain.utf8.allSatisfy({ $0 < 0x80 }) else { return text }
-        guard let host = URL(string: "http://\(domain)")?.host(percentEncoded: true), !host.contains("%") else {
+        guard let host = URL(string: "http://\(domain)")?.host(percentEncoded: true), !host.contains("%")
+        else {
             return nil
         }
         return "\(local)@\(host)"

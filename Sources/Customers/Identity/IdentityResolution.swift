@@ -61,12 +61,15 @@ struct IdentityResolution {
     }
 
     /// Places one event by its identifiers; nil for an event that belongs to nobody.
-    mutating func place(_ sent: IdentifierNormaliser.Result, event: EventID, at instant: Timestamp) -> Placement? {
+    mutating func place(_ sent: IdentifierNormaliser.Result, event: EventID, at instant: Timestamp)
+        -> Placement?
+    {
         for identifier in sent.usable { enter(identifier, at: instant) }
         let strong = sent.usable.filter { $0.kind.strength == .strong }
         tie(strong, event: event, at: instant)
         if let first = strong.first { return placement(on: first, at: instant) }
-        guard !sent.hasUnusableStrong, let weak = sent.usable.first(where: { $0.kind.strength == .weak }) else {
+        guard !sent.hasUnusableStrong, let weak = sent.usable.first(where: { $0.kind.strength == .weak })
+        else {
             return nil
         }
         return placement(on: weak, at: instant)
@@ -101,7 +104,8 @@ struct IdentityResolution {
 
     private mutating func join(_ one: Identifier, _ other: Identifier, at instant: Timestamp) {
         guard let left = known[one], let right = known[other] else { return }
-        let profile = left.profile ?? right.profile ?? make(ProfileID(min(left.id, right.id).uuid), at: instant)
+        let profile =
+            left.profile ?? right.profile ?? make(ProfileID(min(left.id, right.id).uuid), at: instant)
         bring(one, into: profile)
         bring(other, into: profile)
     }

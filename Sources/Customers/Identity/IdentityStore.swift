@@ -11,7 +11,8 @@ struct IdentityStore {
         let rows = try await transaction.run(
             """
             select kind, value, id, profile_id from customer_identifier
-            join unnest(\(identifiers.map(\.kind.rawValue)), \(identifiers.map(\.value))) as sent (kind, value)
+            join unnest(\(identifiers.map(\.kind.rawValue)), \(identifiers.map(\.value)))
+                as sent (kind, value)
                 using (kind, value)
             """)
         var known: [Identifier: IdentityResolution.Known] = [:]
@@ -64,7 +65,8 @@ struct IdentityStore {
             insert into identity_pair (low_id, high_id, state, event_id, created_at)
             select * from unnest(
                 \(ties.map(\.pair.low)), \(ties.map(\.pair.high)),
-                \(ties.map { $0.isPending ? "pending" : "in_force" }), \(ties.map(\.event)), \(ties.map(\.at)))
+                \(ties.map { $0.isPending ? "pending" : "in_force" }), \(ties.map(\.event)),
+                \(ties.map(\.at)))
             on conflict (low_id, high_id) do nothing
             """)
     }

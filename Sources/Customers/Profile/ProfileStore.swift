@@ -13,7 +13,8 @@ public struct ProfileStore: Sendable {
         try await transaction.run(
             """
             insert into customer_profile (id, created_at, updated_at)
-            select id, made_at, made_at from unnest(\(made.map(\.key)), \(made.map(\.value))) as made (id, made_at)
+            select id, made_at, made_at
+            from unnest(\(made.map(\.key)), \(made.map(\.value))) as made (id, made_at)
             """)
         try await transaction.run("update brand_totals set profiles = profiles + \(Int64(made.count))")
     }
@@ -29,13 +30,15 @@ public struct ProfileStore: Sendable {
             update customer_profile
             set identifiers = listed.identifiers, profile_strength = listed.strength, updated_at = now()
             from (
-                select profile_id, jsonb_object_agg(kind, held) as identifiers, sum(weight)::integer as strength
+                select profile_id, jsonb_object_agg(kind, held) as identifiers,
+                       sum(weight)::integer as strength
                 from (
                     select profile_id, kind, jsonb_agg(value order by id) as held
                     from customer_identifier where profile_id = any(\(Array(profiles)))
                     group by profile_id, kind
                 ) as kinds
-                join unnest(\(weights.map(\.rawValue)), \(weights.map { Int64($0.weight) })) as weights (kind, weight)
+                join unnest(\(weights.map(\.rawValue)), \(weights.map { Int64($0.weight) }))
+                    as weights (kind, weight)
                     using (kind)
                 group by profile_id
             ) as listed
@@ -52,7 +55,8 @@ public struct ProfileStore: Sendable {
         try await transaction.run(
             """
             update customer_profile
-            set first_seen_at = least(first_seen_at, seen.first), last_seen_at = greatest(last_seen_at, seen.last),
+            set first_seen_at = least(first_seen_at, seen.first),
+                last_seen_at = greatest(last_seen_at, seen.last),
                 updated_at = now()
             from unnest(\(seen.map(\.key)), \(seen.map(\.value.first)), \(seen.map(\.value.last)))
                 as seen (id, first, last)

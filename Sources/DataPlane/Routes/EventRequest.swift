@@ -21,24 +21,35 @@ enum EventRequest {
     /// The events of a batch: `{"events": […]}`, or one a line (`application/x-ndjson`). A line that is not
     /// JSON spoils itself; a document that is not JSON spoils all.
     static func batch(_ bytes: [UInt8], contentType: String?) throws -> [Result<JSONText, any Error>] {
-        let events = isLines(contentType) ? lines(bytes) : try elements(try document(bytes)).map { .success($0) }
-        guard !events.isEmpty else { throw Fault(.invalid, doing: doing, "there are no events", field: "events") }
-        guard events.count <= EventLimits.batchEvents else {
-            throw Fault(
-                .tooLarge, doing: doing,
-                "there are \(events.count) events, and a batch has at most \(EventLimits.batchEvents)", field: "events")
+        if isLines(contentType) {
+            return try counted(lines(bytes)).map { line in Result { try document(Array(line)) } }
         }
-        return events
+        return try counted(try elements(try document(bytes))).map { .success($0) }
+    }
+
+    /// The events of a batch, when there are as many as one may have.
+    private static func counted<Item>(_ events: some Sequence<Item>) throws -> [Item] {
+        let counted = Array(events.prefix(EventLimits.batchEvents + 1))
+        guard !counted.isEmpty else {
+            throw Fault(.invalid, doing: doing, "there are no events", field: "events")
+        }
+        guard counted.count <= EventLimits.batchEvents else {
+            throw Fault(
+                .tooLarge, doing: doing, "a batch has at most \(EventLimits.batchEvents) events",
+                field: "events")
+        }
+        return counted
     }
 
     private static func isLines(_ contentType: String?) -> Bool {
-        guard let type = contentType?.split(separator: ";").first else { return false }
-        return ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(type)
+        guard let type = contentType?.split(whereSeparator: { $0 == ";" || $0 == " " }).first else { return false }
+        return ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(type.lowercased())
     }
 
-    private static func elements(_ document: JSONText) throws -> [JSONText] {
+    private static func elements(_ document: JSONText) throws -> JSONText.Elements {
         guard document.kind == .object else {
-            throw Fault(.invalid, doing: doing, "expected an object with 'events', or NDJSON with its content type")
+            throw Fault(
+                .invalid, doing: doing, "expected an object with 'events', or NDJSON with its content type")
         }
         var events: JSONText?
         for (name, value) in document.members {
@@ -50,13 +61,13 @@ enum EventRequest {
         guard let events, events.kind == .array else {
             throw Fault(.invalid, doing: doing, "expected an array", field: "events")
         }
-        return Array(events.elements)
+        return events.elements
     }
 
-    private static func lines(_ bytes: [UInt8]) -> [Result<JSONText, any Error>] {
+    /// The lines that are not blank.
+    private static func lines(_ bytes: [UInt8]) -> some Sequence<ArraySlice<UInt8>> {
         bytes.split(separator: UInt8(ascii: "\n"))
-            .filter { line in line.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D } }
-            .map { line in Result { try document(Array(line)) } }
+            .lazy.filter { line in line.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D } }
     }
 
     /// The request's `Idempotency-Key`, which seeds the keys of events that have none.

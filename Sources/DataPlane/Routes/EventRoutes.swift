@@ -64,14 +64,16 @@ struct EventRoutes: Sendable {
         for (index, item) in sent.enumerated() {
             do {
                 let event = try reader.event(
-                    try item.get(), fallbackKey: seed.map { "\($0):\(index)" } ?? UUIDv7(at: clock.now()).description)
+                    try item.get(),
+                    fallbackKey: seed.map { "\($0):\(index)" } ?? UUIDv7(at: clock.now()).description)
                 accepted.append(event)
                 results.append(EventVerdict(index: index, outcome: .accepted, eventId: event.key))
             } catch {
                 let fault = Fault.wrapping(error, doing: EventRoutes.accepting)
                 results.append(
                     EventVerdict(
-                        index: index, outcome: .rejected, eventId: nil, error: fault.detail, field: fault.field))
+                        index: index, outcome: .rejected, eventId: nil, error: fault.detail,
+                        field: fault.field))
             }
         }
         try await events.accept(accepted)
@@ -107,7 +109,8 @@ struct EventRoutes: Sendable {
             filter.profile = profile
         }
         let limit = try request.pageLimit(doing: doing)
-        let found = try await stored.list(filter, behind: try request.pageCursor(doing: doing), limit: limit + 1)
+        let found = try await stored.list(
+            filter, behind: try request.pageCursor(doing: doing), limit: limit + 1)
         return WebResponse.page(found, limit: limit)
     }
 

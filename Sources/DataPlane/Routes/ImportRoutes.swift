@@ -40,7 +40,8 @@ struct ImportRoutes: Sendable {
         let limit = try request.pageLimit(doing: doing)
         let found = try await operations.list(behind: try request.pageCursor(doing: doing), limit: limit + 1)
         let items = Array(found.prefix(limit))
-        let next = found.count > limit
+        let next =
+            found.count > limit
             ? items.last.map { PageCursor(instant: $0.createdAt, id: $0.id.uuid).description } : nil
         return try WebResponse.json(Page(items: items, nextCursor: next))
     }
@@ -59,7 +60,8 @@ struct ImportRoutes: Sendable {
         var row: Int64 = 0
         if let cursor = request.query("cursor") {
             guard let number = Int64(cursor) else {
-                throw Fault(.invalid, doing: doing, "expected the nextCursor of an earlier page", field: "cursor")
+                throw Fault(
+                    .invalid, doing: doing, "expected the nextCursor of an earlier page", field: "cursor")
             }
             row = number
         }
@@ -70,7 +72,8 @@ struct ImportRoutes: Sendable {
     }
 
     private func operation(_ context: WebContext, doing: String) async throws -> OperationView {
-        guard let id = OperationID(try context.parameter("id")), let operation = try await operations.show(id) else {
+        guard let id = OperationID(try context.parameter("id")), let operation = try await operations.show(id)
+        else {
             throw Fault(.notFound, doing: doing, "there is no operation of this id")
         }
         return operation

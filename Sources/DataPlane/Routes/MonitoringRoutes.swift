@@ -28,7 +28,8 @@ struct MonitoringRoutes: Sendable {
         let currency = projection.settings.currency
         return try WebResponse.json(
             StatsView(
-                brandId: projection.brandID, profiles: totals.profiles, events: totals.events, orders: totals.orders,
+                brandId: projection.brandID, profiles: totals.profiles, events: totals.events,
+                orders: totals.orders,
                 revenue: totals.revenue[currency] ?? .zero, currency: currency,
                 otherCurrencies: totals.revenue.filter { $0.key != currency },
                 waiting: Int64(try await stream.length())))
@@ -42,7 +43,8 @@ struct MonitoringRoutes: Sendable {
         checks["redis"] = await check { _ = try await stream.length() }
         checks["projection"] = await check { _ = try brand.projection() }
         checks["disk"] = gate.fullDirectory.map { "the disk of \($0) is nearly full" } ?? "ok"
-        checks["writer"] = gate.waiting < MonitoringRoutes.behindEntries ? "ok" : "\(gate.waiting) events wait"
+        checks["writer"] =
+            gate.waiting < MonitoringRoutes.behindEntries ? "ok" : "\(gate.waiting) events wait"
         let isWell = checks.values.allSatisfy { $0 == "ok" }
         return try WebResponse.json(
             HealthView(status: isWell ? "ok" : "degraded", checks: checks),

@@ -14,7 +14,8 @@ enum EventEnvelope {
 
         var description: String {
             switch self {
-            case .newer(let version): "its envelope has version \(version), newer than \(EventEnvelope.version)"
+            case .newer(let version):
+                "its envelope has version \(version), newer than \(EventEnvelope.version)"
             case .field(let name): "its field '\(name)' is missing or malformed"
             }
         }
@@ -55,7 +56,8 @@ enum EventEnvelope {
         }
         guard let properties = values["properties"] else { throw .field("properties") }
         return Event(
-            source: try text("source"), key: try text("key"), type: type, occurredAt: try instant("occurredAt"),
+            source: try text("source"), key: try text("key"), type: type,
+            occurredAt: try instant("occurredAt"),
             receivedAt: try instant("receivedAt"), channel: try text("channel"), identifiers: identifiers,
             properties: properties, isTest: try text("test") == "1")
     }

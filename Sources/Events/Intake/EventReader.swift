@@ -35,7 +35,8 @@ public struct EventReader: Sendable {
         }
         guard text.range.count <= EventLimits.eventBytes else {
             throw Fault(
-                .tooLarge, doing: EventReader.doing, "the event has more than \(EventLimits.eventBytes) bytes")
+                .tooLarge, doing: EventReader.doing, "the event has more than \(EventLimits.eventBytes) bytes"
+            )
         }
         let fields = JSONFields(text, under: nil, doing: EventReader.doing)
         if let repeated = fields.repeated { throw fields.fault(repeated, "it is there twice") }
@@ -45,7 +46,8 @@ public struct EventReader: Sendable {
         let type = try type(fields)
         let identifiers = try identifiers(fields)
         if type.needsIdentifier, identifiers.isEmpty {
-            throw fields.fault("identifiers", "an event of type '\(type.rawValue)' needs at least one identifier")
+            throw fields.fault(
+                "identifiers", "an event of type '\(type.rawValue)' needs at least one identifier")
         }
         return Event(
             source: sender.source,
@@ -56,7 +58,9 @@ public struct EventReader: Sendable {
     }
 
     private func type(_ fields: JSONFields) throws(Fault) -> EventType {
-        guard let name = try fields.text("type", upTo: 64) else { throw fields.fault("type", "an event has a type") }
+        guard let name = try fields.text("type", upTo: 64) else {
+            throw fields.fault("type", "an event has a type")
+        }
         guard let type = EventType(rawValue: name) else {
             let known = EventType.allCases.map(\.rawValue).joined(separator: ", ")
             throw fields.fault("type", "there is no type '\(name)'; the types are \(known)")

@@ -11,7 +11,8 @@ public struct EventStream: Sendable {
 
         init?(_ id: String) {
             let parts = id.split(separator: "-")
-            guard parts.count == 2, let milliseconds = UInt64(parts[0]), let sequence = UInt64(parts[1]) else {
+            guard parts.count == 2, let milliseconds = UInt64(parts[0]), let sequence = UInt64(parts[1])
+            else {
                 return nil
             }
             self.milliseconds = milliseconds
@@ -30,10 +31,12 @@ public struct EventStream: Sendable {
         let fields: [(String, [UInt8])]
     }
 
+    let brand: Slug
     private let waiting: RedisStream
     private let refused: RedisStream
 
     public init(client: RedisClient, brand: Slug) {
+        self.brand = brand
         waiting = RedisStream(client, key: brand.redisPrefix + "events")
         refused = RedisStream(client, key: brand.redisPrefix + "dead")
     }

@@ -4,7 +4,8 @@ import ServiceLifecycle
 import Synchronization
 
 /// Decides whether more events may come in: not beyond the stream's limit, and not when a disk that events
-/// are written to is nearly full. Under `appendfsync always` a Redis whose disk is full exits, for every brand.
+/// are written to is nearly full. Under `appendfsync always` a Redis whose disk is full exits, for every
+/// brand.
 public final class IntakeGate: Service {
     /// Free bytes below which a file system counts as nearly full.
     public static let lowDiskBytes: UInt64 = 256 * 1024 * 1024

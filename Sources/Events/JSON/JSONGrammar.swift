@@ -43,7 +43,9 @@ struct JSONGrammar {
         if take("}") { return }
         while true {
             skipSpace()
-            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else { throw expected("a name") }
+            guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
+                throw expected("a name")
+            }
             try string()
             skipSpace()
             guard take(":") else { throw expected("':'") }
@@ -108,7 +110,8 @@ struct JSONGrammar {
             throw .forbiddenCharacter(byte: position)
         case 0xD800..<0xDC00:
             let next = position + 6
-            guard next + 1 < bytes.count, bytes[next] == UInt8(ascii: "\\"), bytes[next + 1] == UInt8(ascii: "u"),
+            guard next + 1 < bytes.count, bytes[next] == UInt8(ascii: "\\"),
+                bytes[next + 1] == UInt8(ascii: "u"),
                 let low = JSONGrammar.hexUnit(bytes[...], at: next + 2), (0xDC00...0xDFFF).contains(low)
             else { throw .forbiddenCharacter(byte: position) }
             position += 12
@@ -131,7 +134,8 @@ struct JSONGrammar {
             guard digits() > 0 else { throw expected("a digit") }
             exponent = Int(String(decoding: bytes[first..<position], as: UTF8.self)) ?? Int.max
         }
-        guard position - start <= JSONGrammar.maximumNumberLength, exponent <= JSONGrammar.maximumExponent else {
+        guard position - start <= JSONGrammar.maximumNumberLength, exponent <= JSONGrammar.maximumExponent
+        else {
             throw .numberOutOfRange(byte: start)
         }
     }
@@ -210,7 +214,8 @@ extension JSONGrammar {
         default:
             while position < bytes.count {
                 switch bytes[position] {
-                case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"): return position
+                case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"):
+                    return position
                 default: position += 1
                 }
             }

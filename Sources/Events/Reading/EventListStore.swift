@@ -21,7 +21,8 @@ public struct EventListStore: Sendable {
 
     private static let document: SQL = """
         json_build_object(
-            'id', e.id, 'brandId', (select brand_id from brand_state), 'eventId', e.event_key, 'source', e.source,
+            'id', e.id, 'brandId', (select brand_id from brand_state), 'eventId', e.event_key,
+            'source', e.source,
             'type', e.event_type, 'channel', e.channel, 'test', e.test,
             'occurredAt', to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
             'createdAt', to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
@@ -63,7 +64,8 @@ public struct EventListStore: Sendable {
 
     /// The profile that the event of this key was placed on; nil when it was placed on none.
     public func profile(ofKey key: String, source: String) async throws -> ProfileID? {
-        guard let event = try await EventStore().known([key], source: source, on: database)[key] else { return nil }
+        let known = try await EventStore().known([key], source: source, on: database)
+        guard let event = known.values.first else { return nil }
         let received = event.uuid.instant
         let rows = try await database.run(
             """

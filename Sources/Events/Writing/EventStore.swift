@@ -15,7 +15,8 @@ public struct EventStore: Sendable {
         guard rows.count == 1 else {
             throw Fault(
                 .conflict, doing: "commit events",
-                "this instance's generation \(generation) may no longer write; another placement has taken over")
+                "generation \(generation) may no longer write; another placement has taken over"
+            )
         }
     }
 
@@ -49,8 +50,8 @@ public struct EventStore: Sendable {
         try await transaction.run(
             """
             insert into customer_raw_event
-                (id, created_at, event_type, occurred_at, channel, source, event_key, payload, test, placed_on,
-                 customer_profile_id)
+                (id, created_at, event_type, occurred_at, channel, source, event_key, payload, test,
+                 placed_on, customer_profile_id)
             select * from unnest(
                 \(events.map(\.id)), \(events.map(\.event.receivedAt)), \(events.map(\.event.type.rawValue)),
                 \(events.map(\.event.occurredAt)), \(events.map(\.event.channel)),
@@ -63,11 +64,15 @@ public struct EventStore: Sendable {
     }
 
     /// Which of `keys` are known for `source`, with the event that each brought.
+    ///
+    /// The bytes of a key are compared, as the table does it: texts that Swift takes for equal, such as one
+    /// letter in its two Unicode forms, are two keys.
     public func known(
         _ keys: [String], source: String, on database: some PostgresRunner
-    ) async throws -> [String: EventID] {
+    ) async throws -> [[UInt8]: EventID] {
         let rows = try await database.run(
             "select key, event_id from event_key where source = \(source) and key = any(\(keys))")
-        return Dictionary(uniqueKeysWithValues: try rows.decode((String, EventID).self))
+        let known = try rows.decode((String, EventID).self).map { (Array($0.utf8), $1) }
+        return Dictionary(uniqueKeysWithValues: known)
     }
 }

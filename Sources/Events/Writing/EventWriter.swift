@@ -18,8 +18,8 @@ public struct EventWriter: Service {
     static let idlePeriod = Duration.milliseconds(250)
     /// The pauses after a failure: doubled each time, up to the second.
     static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
-    /// Between a commit and the removal of its entries: where a crash makes a batch be read again.
-    public static let afterCommit = "events.write.afterCommit"
+    /// The failpoint between a commit and the removal of its entries: where a crash makes a batch be read again.
+    public static func afterCommit(_ brand: Slug) -> String { "events.write.afterCommit.\(brand)" }
 
     private let stream: EventStream
     private let gate: IntakeGate
@@ -73,11 +73,20 @@ public struct EventWriter: Service {
     private func write(_ entries: ArraySlice<EventStream.Entry>) async throws {
         do {
             try await commit(entries)
-        } catch let error as PostgresError where error.isDataError {
+        } catch  where EventWriter.blames(error) {
             guard entries.count > 1 else { return try await refuse(entries[entries.startIndex], "\(error)") }
             let middle = entries.startIndex + entries.count / 2
             try await write(entries[..<middle])
             try await write(entries[middle...])
+        }
+    }
+
+    /// Whether an error says that an event is at fault, which trying again will not mend.
+    private static func blames(_ error: any Error) -> Bool {
+        switch error {
+        case let error as PostgresError: error.isDataError
+        case let fault as Fault: fault.code == .invalid
+        default: error is JSONError
         }
     }
 
@@ -93,7 +102,7 @@ public struct EventWriter: Service {
             }
         }
         if !events.isEmpty { try await database.commit(EventBatch(events: events), through: projectors) }
-        try Failpoint.hit(EventWriter.afterCommit)
+        try Failpoint.hit(EventWriter.afterCommit(stream.brand))
         for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
         let refused = Set(unreadable.map(\.0.id))
         let committed = entries.filter { !refused.contains($0.id) }
@@ -107,6 +116,7 @@ public struct EventWriter: Service {
         try await stream.refuse(entry, because: reason)
         try await stream.remove([entry])
         gate.leave(1)
+        await commits.publish(entry.position)
     }
 }
 
@@ -126,7 +136,8 @@ public actor WriterDatabase {
 
     /// Applies `batch` through all `projectors` in one transaction, under the writer lease.
     ///
-    /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL refuses.
+    /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL
+    /// refuses.
     func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws {
         let connection = try await open()
         try await connection.transaction { [store, generation] transaction in

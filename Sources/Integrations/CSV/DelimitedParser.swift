@@ -2,8 +2,9 @@ import CCsv
 
 /// Cuts bytes into rows of fields as RFC 4180 says, a piece of the file at a time, through libcsv.
 ///
-/// Fields are bytes: what they are encoded in is the reader's question. White space around a field that is not
-/// quoted is cut off. An empty line is no row.
+/// Fields are bytes: what they are encoded in is the reader's question. White space around a field that is
+/// not quoted is cut off. An empty line is no row. A byte order mark at the beginning, as spreadsheets write
+/// it, is passed over.
 struct DelimitedParser: ~Copyable {
     /// One row and where it stands: rows count from 1.
     struct Row {
@@ -35,12 +36,17 @@ struct DelimitedParser: ~Copyable {
         var fields: [[UInt8]] = []
         var rowBytes = 0
         var rowNumber: Int64 = 0
+        /// The first row that is too long.
+        var tooLong: Int64?
 
         init(dropsEmptyFields: Bool) { self.dropsEmptyFields = dropsEmptyFields }
     }
 
     private let parser: UnsafeMutablePointer<csv_parser>
     private let collector: Collector
+    /// The file's first bytes, until there are enough to tell whether a byte order mark begins it.
+    private var beginning: [UInt8]? = []
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// - Parameter delimiter: where rows are columns padded with spaces, every run of spaces separates.
     init(delimiter: Delimiter) {
@@ -58,38 +64,61 @@ struct DelimitedParser: ~Copyable {
 
     /// The rows that `bytes` complete.
     mutating func feed(_ bytes: [UInt8]) throws(Failure) -> [Row] {
+        guard let beginning else { return try parse(bytes) }
+        let known = beginning + bytes
+        guard known.count >= DelimitedParser.byteOrderMark.count else {
+            self.beginning = known
+            return []
+        }
+        self.beginning = nil
+        return try parse(
+            known.starts(with: DelimitedParser.byteOrderMark) ? Array(known.dropFirst(3)) : known)
+    }
+
+    private func parse(_ bytes: [UInt8]) throws(Failure) -> [Row] {
         let taken = csv_parse(
             parser, bytes, bytes.count, DelimitedParser.onField, DelimitedParser.onRow,
             Unmanaged.passUnretained(collector).toOpaque())
         guard taken == bytes.count else { throw .library(String(cString: csv_strerror(csv_error(parser)))) }
-        guard collector.rowBytes <= DelimitedParser.maximumRowBytes,
-            csv_get_buffer_size(parser) <= 2 * DelimitedParser.maximumRowBytes
-        else { throw .rowTooLong(row: collector.rowNumber + 1) }
-        return takeRows()
+        // The buffer holds the field that has begun: one of twice the limit will be too long when it ends.
+        if csv_get_buffer_size(parser) > 2 * DelimitedParser.maximumRowBytes {
+            throw .rowTooLong(row: collector.tooLong ?? collector.rowNumber + 1)
+        }
+        return try takeRows()
     }
 
     /// The row that the end of the file completes, if any.
     mutating func finish() throws(Failure) -> [Row] {
+        var rows: [Row] = []
+        if let beginning {
+            self.beginning = nil
+            rows = try parse(beginning)
+        }
         let context = Unmanaged.passUnretained(collector).toOpaque()
         guard csv_fini(parser, DelimitedParser.onField, DelimitedParser.onRow, context) == 0 else {
             throw .library(String(cString: csv_strerror(csv_error(parser))))
         }
-        return takeRows()
+        return rows + (try takeRows())
     }
 
-    private func takeRows() -> [Row] {
+    private func takeRows() throws(Failure) -> [Row] {
+        if let row = collector.tooLong { throw .rowTooLong(row: row) }
         defer { collector.rows.removeAll(keepingCapacity: true) }
         return collector.rows
     }
 
-    private static let onField: @convention(c) (UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?) -> Void = {
-        bytes, count, context in
-        guard let context else { return }
-        let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-        collector.rowBytes += count
-        if count == 0, collector.dropsEmptyFields { return }
-        collector.fields.append(Array(UnsafeRawBufferPointer(start: bytes, count: count)))
-    }
+    private static let onField:
+        @convention(c) (UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?) -> Void = {
+            bytes, count, context in
+            guard let context else { return }
+            let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+            collector.rowBytes += count
+            if collector.rowBytes > DelimitedParser.maximumRowBytes, collector.tooLong == nil {
+                collector.tooLong = collector.rowNumber + 1
+            }
+            if count == 0, collector.dropsEmptyFields { return }
+            collector.fields.append(Array(UnsafeRawBufferPointer(start: bytes, count: count)))
+        }
 
     private static let onRow: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Void = { _, context in
         guard let context else { return }
@@ -118,7 +147,8 @@ public enum Delimiter: Sendable, Hashable {
         case "pipe": self = .character(UInt8(ascii: "|"))
         case "whitespace": self = .whitespace
         default:
-            guard text.utf8.count == 1, let byte = text.utf8.first, byte != UInt8(ascii: "\""), byte > 0x20 else {
+            guard text.utf8.count == 1, let byte = text.utf8.first, byte != UInt8(ascii: "\""), byte > 0x20
+            else {
                 return nil
             }
             self = .character(byte)

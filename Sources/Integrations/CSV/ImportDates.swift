@@ -10,6 +10,9 @@ struct ImportDates {
         "yyyyMMdd", "yyyy-MM-dd", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss", "yyyy-MM-dd HH:mm",
     ]
 
+    /// Seconds from 1970 to the end of the year 9999: a formatter reads years of any length.
+    private static let farthestSeconds = 253_402_300_800.0
+
     private let formatters: [DateFormatter]
     private let readsRFC3339: Bool
 
@@ -33,8 +36,12 @@ struct ImportDates {
     func instant(_ text: String) -> Timestamp? {
         if readsRFC3339, let instant = Timestamp(rfc3339: text) { return instant }
         for formatter in formatters {
-            guard let date = formatter.date(from: text), formatter.string(from: date) == text else { continue }
-            return Timestamp(microseconds: Int64((date.timeIntervalSince1970 * 1_000_000).rounded()))
+            guard let date = formatter.date(from: text), formatter.string(from: date) == text else {
+                continue
+            }
+            let seconds = date.timeIntervalSince1970
+            guard abs(seconds) < ImportDates.farthestSeconds else { return nil }
+            return Timestamp(microseconds: Int64((seconds * 1_000_000).rounded()))
         }
         return nil
     }

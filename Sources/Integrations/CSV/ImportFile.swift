@@ -34,7 +34,8 @@ struct ImportFile: Sendable {
                 size += Int64(piece.count)
                 guard size <= ImportFile.maximumBytes else {
                     throw Fault(
-                        .tooLarge, doing: ImportOptions.doing, "a file has at most \(ImportFile.maximumBytes) bytes")
+                        .tooLarge, doing: ImportOptions.doing,
+                        "a file has at most \(ImportFile.maximumBytes) bytes")
                 }
                 try write(piece, to: descriptor)
                 guard !isChecked else { continue }
@@ -61,8 +62,14 @@ struct ImportFile: Sendable {
         }
         defer { close(descriptor) }
         while true {
-            let piece = [UInt8](unsafeUninitializedCapacity: ImportFile.pieceBytes) { buffer, count in
-                count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+            let piece = try [UInt8](unsafeUninitializedCapacity: ImportFile.pieceBytes) { buffer, count in
+                let bytes = read(descriptor, buffer.baseAddress, buffer.count)
+                guard bytes >= 0 else {
+                    throw Fault(
+                        .unavailable, doing: ImportOptions.doing,
+                        "the uploaded file cannot be read: \(String(cString: strerror(errno)))")
+                }
+                count = bytes
             }
             if piece.isEmpty { return }
             try await body(piece)
@@ -83,7 +90,8 @@ struct ImportFile: Sendable {
 
     private func unwritable() -> Fault {
         Fault(
-            .unavailable, doing: ImportOptions.doing, "the upload cannot be kept: \(String(cString: strerror(errno)))",
+            .unavailable, doing: ImportOptions.doing,
+            "the upload cannot be kept: \(String(cString: strerror(errno)))",
             retryAfter: .seconds(30))
     }
 }

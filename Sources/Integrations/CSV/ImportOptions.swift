@@ -40,6 +40,7 @@ public struct ImportOptions: Codable, Sendable, Equatable {
     ///   - timeZone: the brand's, which counts when none is given.
     /// - Throws: `Fault.invalid` that names the parameter.
     public init(query: (String) -> [String], timeZone: String) throws(Fault) {
+        try ImportOptions.checkText(query)
         func one(_ name: String) -> String? { query(name).last.flatMap { $0.isEmpty ? nil : $0 } }
         delimiter = one("delimiter") ?? "comma"
         guard Delimiter(delimiter) != nil else {
@@ -57,14 +58,49 @@ public struct ImportOptions: Codable, Sendable, Equatable {
             throw ImportOptions.wrong("type", "there is no type '\(type)'; the types are \(known)")
         }
         mappings = try ImportOptions.mappings(query("map"))
-        dateFormat = one("dateFormat") == "auto" ? nil : one("dateFormat")
+        dateFormat = try ImportOptions.dateFormat(one("dateFormat"))
         self.timeZone = one("timeZone") ?? timeZone
         guard TimeZone(identifier: self.timeZone) != nil else {
             throw ImportOptions.wrong("timeZone", "there is no time zone '\(self.timeZone)'")
         }
         source = try ImportOptions.name(one("source") ?? "csv", "source")
         channel = try ImportOptions.name(one("channel") ?? "csv", "channel")
-        fileName = String((one("fileName") ?? "upload.csv").prefix(200))
+        fileName = one("fileName") ?? "upload.csv"
+    }
+
+    private static let parameters = [
+        "delimiter", "header", "type", "map", "dateFormat", "timeZone", "source", "channel", "fileName",
+    ]
+    /// Bytes of one parameter's value, and how many columns can be mapped.
+    private static let valueBytes = 255
+    private static let mappingCount = 100
+
+    /// What is kept must be text that the database can hold.
+    private static func checkText(_ query: (String) -> [String]) throws(Fault) {
+        for name in parameters {
+            let values = query(name)
+            guard values.count <= mappingCount else {
+                throw wrong(name, "it is there more than \(mappingCount) times")
+            }
+            for value in values {
+                guard value.utf8.count <= valueBytes else {
+                    throw wrong(name, "it has more than \(valueBytes) bytes")
+                }
+                guard value.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
+                    throw wrong(name, "it has a control character")
+                }
+            }
+        }
+    }
+
+    /// A week's year (`YYYY`) is no year: days around the turn of the year would be a year off.
+    private static func dateFormat(_ text: String?) throws(Fault) -> String? {
+        guard let text, text != "auto" else { return nil }
+        guard ["yu", "ML", "d"].allSatisfy({ letters in text.contains(where: letters.contains) }) else {
+            throw wrong(
+                "dateFormat", "expected auto, or a pattern with a year, a month and a day, such as yyyyMMdd")
+        }
+        return text
     }
 
     private static func mappings(_ texts: [String]) throws(Fault) -> [Mapping] {
@@ -91,7 +127,8 @@ public struct ImportOptions: Codable, Sendable, Equatable {
         if eventFields.contains(text) || IdentifierKind(rawValue: text) != nil { return text }
         if text.hasPrefix("properties."), text.utf8.count > "properties.".utf8.count { return text }
         let known = eventFields.sorted() + shortProperties.sorted() + IdentifierKind.allCases.map(\.rawValue)
-        throw wrong("map", "there is no target '\(text)'; use properties.<name> or \(known.joined(separator: ", "))")
+        throw wrong(
+            "map", "there is no target '\(text)'; use properties.<name> or \(known.joined(separator: ", "))")
     }
 
     private static func name(_ text: String, _ field: String) throws(Fault) -> String {

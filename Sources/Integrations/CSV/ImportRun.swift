@@ -14,7 +14,7 @@ struct ImportRun {
         var rows: Int64 = 0
         /// New with this import, also when it was interrupted and began again.
         var accepted: Int64 = 0
-        /// Known from before this import.
+        /// Known from before this import, or from a row before.
         var duplicates: Int64 = 0
         var rejected: Int64 = 0
 
@@ -68,6 +68,7 @@ struct ImportRun {
             counts.rows += 1
             switch reader?.read(row) {
             case .event(let event): pending.append(event)
+            case .repeated: counts.duplicates += 1
             case .rejected(let reason): reject(row.number, reason)
             case nil: break
             }
@@ -77,7 +78,9 @@ struct ImportRun {
 
     private mutating func reject(_ row: Int64, _ reason: String) {
         counts.rejected += 1
-        if counts.rejected <= RejectionStore.maximumKept { rejected.append(RejectedRow(row: row, reason: reason)) }
+        if counts.rejected <= RejectionStore.maximumKept {
+            rejected.append(RejectedRow(row: row, reason: reason))
+        }
     }
 
     /// Accepts what is pending and not known, and says how far the import has come.
@@ -90,21 +93,23 @@ struct ImportRun {
             pending.map(\.key), source: input.options.source, on: surroundings.database)
         var new: [Event] = []
         for event in pending {
-            if let earlier = known[event.key], !isOfThisImport(earlier) {
+            let earlier = known[Array(event.key.utf8)]
+            if let earlier, !isOfThisImport(earlier) {
                 counts.duplicates += 1
                 continue
             }
             counts.accepted += 1
-            if known[event.key] == nil { new.append(event) }
+            if earlier == nil { new.append(event) }
         }
         pending = []
         try await accept(new)
         try await operations.advance(
-            operation.id, to: .init(done: bytesRead, total: input.bytes, unit: "bytes"), counts: counts.byName)
+            operation.id, to: .init(done: bytesRead, total: input.bytes, unit: "bytes"), counts: counts.byName
+        )
     }
 
-    /// Whether an event was brought by an earlier attempt of this same import: all of them bear the instant at
-    /// which the file was received.
+    /// Whether an event was brought by an earlier attempt of this same import: all of them bear the instant
+    /// at which the file was received.
     private func isOfThisImport(_ event: EventID) -> Bool {
         event.uuid.instant == UUIDv7(at: operation.createdAt).instant
     }

@@ -22,7 +22,8 @@ public struct Imports: Service {
         let clock: any WallClock
 
         public init(
-            events: Events, commits: CommitWatch, database: PostgresPool, directory: String, clock: any WallClock
+            events: Events, commits: CommitWatch, database: PostgresPool, directory: String,
+            clock: any WallClock
         ) {
             self.events = events
             self.commits = commits
@@ -67,7 +68,8 @@ public struct Imports: Service {
         do {
             try await operations.create(
                 .init(
-                    id: id, kind: Imports.kind, subject: options.fileName, input: JSONB(encoding: input), createdAt: now))
+                    id: id, kind: Imports.kind, subject: options.fileName, input: JSONB(encoding: input),
+                    createdAt: now))
         } catch {
             file.remove()
             throw error
@@ -82,15 +84,29 @@ public struct Imports: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                do {
-                    for operation in try await operations.open(kind: Imports.kind) { try await perform(operation) }
-                } catch {
-                    if Task.isCancelled { return }
-                    logger.warning("an import waits and begins again", metadata: ["error": "\(error)"])
-                }
+                await performOpen()
                 await poke.wait(atMost: Imports.period)
             }
         }
+    }
+
+    /// Does what is open. An import that cannot go on at present does not hold up those behind it.
+    private func performOpen() async {
+        do {
+            for operation in try await operations.open(kind: Imports.kind) where !Task.isCancelled {
+                do {
+                    try await perform(operation)
+                } catch {
+                    warn("an import waits and begins again", error)
+                }
+            }
+        } catch {
+            warn("the open imports cannot be read", error)
+        }
+    }
+
+    private func warn(_ what: String, _ error: any Error) {
+        if !Task.isCancelled { logger.warning("\(what)", metadata: ["error": "\(error)"]) }
     }
 
     private func perform(_ operation: OperationStore.Open) async throws {
@@ -100,12 +116,18 @@ public struct Imports: Service {
             try await run.perform(file)
             try await operations.finish(operation.id, as: .done, counts: run.counts.byName)
         } catch let error as DelimitedParser.Failure {
-            try await operations.finish(operation.id, as: .failed, counts: run.counts.byName, error: "\(error)")
+            try await operations.finish(
+                operation.id, as: .failed, counts: run.counts.byName, error: "\(error)")
         } catch let fault as Fault where fault.code == .gone || fault.code == .invalid {
-            try await operations.finish(operation.id, as: .failed, counts: run.counts.byName, error: "\(fault)")
+            try await operations.finish(
+                operation.id, as: .failed, counts: run.counts.byName, error: "\(fault)")
+        } catch let error as PostgresError where error.isDataError {
+            try await operations.finish(
+                operation.id, as: .failed, counts: run.counts.byName, error: "\(error)")
         }
         file.remove()
-        logger.info("an import ended", metadata: ["operation": "\(operation.id)", "counts": "\(run.counts.byName)"])
+        logger.info(
+            "an import ended", metadata: ["operation": "\(operation.id)", "counts": "\(run.counts.byName)"])
     }
 
     /// Refuses what cannot be a file of these columns, by its beginning.

@@ -9,6 +9,8 @@ struct RowReader {
     /// What became of a row.
     enum Reading {
         case event(Event)
+        /// A row before it has the same `eventId`.
+        case repeated
         case rejected(String)
     }
 
@@ -19,6 +21,9 @@ struct RowReader {
     private let width: Int
     /// How many rows equal to a row came before it, by the hash of its fields.
     private var ordinals: [String: Int] = [:]
+    /// Where rows bring an `eventId` of their own: those that were read.
+    private let eventIDColumn: Int?
+    private var eventIDs: Set<[UInt8]> = []
 
     /// - Parameters:
     ///   - first: the header, or the first row of a file that has none.
@@ -28,6 +33,7 @@ struct RowReader {
         self.options = options
         width = first.count
         columns = try RowReader.columns(options, first)
+        eventIDColumn = columns.first { $0.target == "eventId" }?.index
         dates = ImportDates(
             format: options.dateFormat, timeZone: TimeZone(identifier: options.timeZone) ?? .gmt)
         events = EventReader(sender: .init(source: options.source, isTest: isTest), receivedAt: receivedAt)
@@ -44,9 +50,11 @@ struct RowReader {
                 index = number - 1
             }
             guard let index else {
-                let found = options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
+                let found =
+                    options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
                 throw ImportOptions.wrong(
-                    "map", "there is no column '\(mapping.column)'; with the delimiter '\(options.delimiter)' the "
+                    "map",
+                    "there is no column '\(mapping.column)'; with the delimiter '\(options.delimiter)' the "
                         + "columns are: \(String(found.prefix(300)))")
             }
             columns.append((mapping.target, index))
@@ -61,13 +69,18 @@ struct RowReader {
         }
         var texts: [String] = []
         for field in row.fields {
-            guard let text = String(validating: field, as: UTF8.self) else { return .rejected("it is not UTF-8") }
+            guard let text = String(validating: field, as: UTF8.self) else {
+                return .rejected("it is not UTF-8")
+            }
+            guard !field.contains(0) else { return .rejected("it has a null character") }
             texts.append(text)
         }
         do {
-            let key = key(of: row.fields)
-            let text = try JSONText.checking(try json(texts))
-            return .event(try events.event(text, fallbackKey: key))
+            let hasEventID = eventIDColumn.map { !texts[$0].isEmpty } ?? false
+            let key = hasEventID ? "" : key(of: row.fields)
+            let event = try events.event(try JSONText.checking(try json(texts)), fallbackKey: key)
+            if hasEventID, !eventIDs.insert(Array(event.key.utf8)).inserted { return .repeated }
+            return .event(event)
         } catch let fault as Fault {
             return .rejected(fault.field.map { "\($0): \(fault.detail)" } ?? fault.detail)
         } catch {
@@ -100,7 +113,9 @@ struct RowReader {
                 event.append((target, JSONText.quoted(text)))
             }
         }
-        if !event.contains(where: { $0.0 == "type" }) { event.append(("type", JSONText.quoted(options.type))) }
+        if !event.contains(where: { $0.0 == "type" }) {
+            event.append(("type", JSONText.quoted(options.type)))
+        }
         if !event.contains(where: { $0.0 == "channel" }) {
             event.append(("channel", JSONText.quoted(options.channel)))
         }

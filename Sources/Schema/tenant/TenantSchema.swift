@@ -3,7 +3,8 @@ public enum TenantSchema {
     /// The version of `sql`. An instance refuses a schema that is newer than it knows.
     public static let version = 1
 
-    /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the schema.
+    /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the
+    /// schema.
     public static var sql: String { String(decoding: PackageResources.current_sql, as: UTF8.self) }
 
     /// Tables that the control plane projects and the instance only reads.

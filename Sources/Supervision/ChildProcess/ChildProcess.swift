@@ -32,7 +32,7 @@ final class ChildProcess: Sendable {
     func ended() async -> Bool { await descriptor.ended() }
 
     /// Asks the process to leave, kills it when it has not left after `limit`, and kills what it leaves
-    /// behind. Returns whether it left when asked. A cancelled caller does not wait: the process is killed at once.
+    /// behind. Returns whether it left when asked. A cancelled caller does not wait: it kills at once.
     @discardableResult
     func end(by signal: Int32, within limit: Duration, on clock: any Clock<Duration>) async -> Bool {
         self.signal(signal)
@@ -71,7 +71,7 @@ extension ChildProcess {
     static func launch(_ unit: UnitSpecification, notifySocket: String) async throws(Fault) -> ChildProcess {
         let doing = "start \(unit.name)"
         let configuration = configuration(of: unit, notifySocket: notifySocket)
-        let log = try openLog(of: unit)
+        let log = try LogFile.open(unit.logFile, doing: doing)
         let (births, birth) = AsyncThrowingStream<Launched, any Error>.makeStream()
         // A task of its own, held by the process it reaps: cancelling what supervises a child must leave the
         // child running, to be adopted, while swift-subprocess kills the child of a cancelled task.
@@ -84,7 +84,7 @@ extension ChildProcess {
                     birth.yield(try Launched(pid: execution.processIdentifier.value))
                     birth.finish()
                 }
-                return ChildProcess.words(for: result.terminationStatus)
+                return result.terminationStatus.words
             } catch {
                 birth.finish(throwing: error)
                 return "\(error)"
@@ -102,32 +102,12 @@ extension ChildProcess {
     private static func configuration(of unit: UnitSpecification, notifySocket: String) -> Configuration {
         var environment = unit.environment
         environment["NOTIFY_SOCKET"] = notifySocket
-        if environment["PATH"] == nil { environment["PATH"] = getenv("PATH").map { String(cString: $0) } }
         var options = PlatformOptions()
         options.createSession = true
         return Configuration(
             executable: .path(FilePath(unit.executable)), arguments: Arguments(unit.arguments),
-            environment: .custom(environment.map { Array("\($0.key)=\($0.value)\0".utf8) }),
+            environment: .only(environment),
             workingDirectory: FilePath(unit.workingDirectory), platformOptions: options)
-    }
-
-    private static func openLog(of unit: UnitSpecification) throws(Fault) -> FileDescriptor {
-        do {
-            return try FileDescriptor.open(
-                FilePath(unit.logFile), .writeOnly, options: [.append, .create, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead])
-        } catch {
-            throw Fault(
-                .unavailable, doing: "start \(unit.name)", "its log file \(unit.logFile) cannot be opened",
-                cause: error)
-        }
-    }
-
-    private static func words(for status: TerminationStatus) -> String {
-        switch status {
-        case .exited(let code): "exit status \(code)"
-        case .signaled(let signal): "signal \(signal)"
-        }
     }
 }
 

@@ -102,21 +102,7 @@ extension ChildUnit {
 extension ChildUnit {
     private func launch(adopting: Bool) async throws(Fault) {
         notifications = try NotifySocket(path: files.notifySocket)
-        if adopting, let record = files.load() {
-            if let found = ChildProcess(adopting: record.process) {
-                if record.specification == digest {
-                    logger.info("\(name) is running already and is adopted", metadata: pidMetadata(found))
-                    process = found
-                    enter(record.isReady ? .ready : .starting)
-                    return
-                }
-                logger.info(
-                    "\(name) runs by another specification and is replaced", metadata: pidMetadata(found))
-                let limit = Duration.seconds(record.stopTimeoutSeconds)
-                await found.end(by: record.stopSignal, within: limit, on: clock)
-            }
-            record.process.killSurvivors()
-        }
+        if adopting, await takeOver() { return }
         do {
             try await specification.beforeLaunch()
         } catch {
@@ -131,6 +117,31 @@ extension ChildUnit {
         process = launched
         enter(.starting)
         try record(launched, isReady: false)
+    }
+
+    /// Adopts what an earlier supervisor left, and answers true; ends what cannot be adopted.
+    private func takeOver() async -> Bool {
+        if let record = files.load() {
+            if let found = ChildProcess(adopting: record.process) {
+                if record.specification == digest {
+                    logger.info("\(name) is running already and is adopted", metadata: pidMetadata(found))
+                    process = found
+                    enter(record.isReady ? .ready : .starting)
+                    return true
+                }
+                logger.info(
+                    "\(name) runs by another specification and is replaced", metadata: pidMetadata(found))
+                let limit = Duration.seconds(record.stopTimeoutSeconds)
+                await found.end(by: record.stopSignal, within: limit, on: clock)
+            }
+            record.process.killSurvivors()
+        }
+        for stray in ProcessIdentity.leaders(writingTo: specification.logFile) {
+            guard let found = ChildProcess(adopting: stray) else { continue }
+            logger.info("\(name) runs without a record and is replaced", metadata: pidMetadata(found))
+            await end(found)
+        }
+        return false
     }
 
     /// Launches the process again after a pause, and again until it can be launched or is unwanted.

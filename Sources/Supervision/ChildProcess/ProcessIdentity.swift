@@ -39,6 +39,21 @@ struct ProcessIdentity: Codable, Equatable, Sendable {
         }
     }
 
+    /// The session leaders whose output goes to the file at `path`: children of a supervisor that was killed
+    /// before it had recorded them, for no other has that file.
+    static func leaders(writingTo path: String) -> [ProcessIdentity] {
+        var log = stat()
+        guard stat(path, &log) == 0 else { return [] }
+        return ProcessEntry.everyPid.compactMap { pid in
+            var output = stat()
+            guard stat("/proc/\(pid)/fd/1", &output) == 0, output.st_ino == log.st_ino,
+                output.st_dev == log.st_dev,
+                ProcessEntry(pid: pid)?.session == pid
+            else { return nil }
+            return ProcessIdentity(of: pid)
+        }
+    }
+
     private static let currentBootId =
         readText("/proc/sys/kernel/random/boot_id")?.trimmingSuffix { $0.isWhitespace } ?? ""
 }

@@ -79,7 +79,8 @@ public struct StructuredLogHandler: LogHandler {
 
 /// `text` with control characters shown as spaces, so that what came from outside cannot forge a line.
 private func printable(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+    String(
+        String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
 }
 
 /// `text` as a JSON string (RFC 8259, section 7).

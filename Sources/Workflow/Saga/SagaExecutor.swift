@@ -62,6 +62,7 @@ package actor SagaExecutor {
             for await _ in looks {
                 for id in await take() { group.addTask { try await self.follow(id) } }
             }
+            group.cancelAll()
         }
     }
 

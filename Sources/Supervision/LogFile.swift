@@ -1,3 +1,4 @@
+import Kernel
 import SystemPackage
 
 /// The end of a log file, for the error that sends someone to read it.
@@ -25,5 +26,19 @@ struct LogTail: CustomStringConvertible {
             })
         else { return [] }
         return String(decoding: buffer[..<count], as: UTF8.self).split(separator: "\n").suffix(LogTail.lines)
+    }
+}
+
+/// Files that children append their output to.
+enum LogFile {
+    /// Opens the file at `path` for appending, making it when it is missing.
+    static func open(_ path: String, doing: String) throws(Fault) -> FileDescriptor {
+        do {
+            return try FileDescriptor.open(
+                FilePath(path), .writeOnly, options: [.append, .create, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead])
+        } catch {
+            throw Fault(.unavailable, doing: doing, "the log file \(path) cannot be opened", cause: error)
+        }
     }
 }

@@ -1,0 +1,83 @@
+import FoundationEssentials
+import Glibc
+import Kernel
+import Supervision
+
+/// The private PostgreSQL: a cluster of its own that only this user reaches, by socket and password.
+struct PostgresServer: Sendable {
+    static let superuser = "constintel"
+    /// Where Debian puts each major version's programs.
+    static let versions = "/usr/lib/postgresql"
+
+    let state: StateDirectory
+    let templates: Templates
+    let servant: Servant
+
+    /// Makes the cluster, unless there is one.
+    ///
+    /// initdb works in `data.partial`, which is renamed when it is whole: a half-made cluster is never used.
+    func prepare() async throws(Fault) -> Secret {
+        let doing = "make the database cluster \(state.postgresData)"
+        let isMade = access("\(state.postgresData)/PG_VERSION", F_OK) == 0
+        let passwordFile = "\(state.secrets)/postgres-password"
+        guard !isMade || access(passwordFile, F_OK) == 0 else {
+            throw Fault(
+                .conflict, doing: "use the database cluster \(state.postgresData)",
+                "its password is missing at \(passwordFile); put it back from a backup")
+        }
+        let password = try state.secret("postgres-password")
+        if isMade { return password }
+        let partial = "\(state.postgresData).partial"
+        try? FileManager.default.removeItem(atPath: partial)
+        let arguments = [
+            "--pgdata=\(partial)", "--username=\(PostgresServer.superuser)", "--pwfile=\(passwordFile)",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums",
+            "--no-instructions",
+        ]
+        let initdb = servant.command(try program("initdb"), arguments, log: state.logFile("initdb"))
+        try await initdb.run(doing: doing)
+        guard rename(partial, state.postgresData) == 0 else { throw Fault(systemErrorWhile: doing) }
+        PrivateFiles.sync(directoryOf: state.postgresData)
+        return password
+    }
+
+    /// Writes the configuration; to be called when the cluster is there.
+    func unit() throws(Fault) -> UnitSpecification {
+        let configuration = "\(state.postgres)/postgresql.conf"
+        let access = "\(state.postgres)/pg_hba.conf"
+        let settings = try templates.render(
+            "postgres/postgresql.conf",
+            [
+                "accessFile": access.quotedForPostgres,
+                // A list of names; one with blanks or commas is in double quotes.
+                "runDirectory": "\"\(state.run)\"".quotedForPostgres,
+            ])
+        let rules = try templates.render("postgres/pg_hba.conf", [:])
+        try PrivateFiles.write(settings, to: configuration)
+        try PrivateFiles.write(rules, to: access)
+        let arguments = ["-D", state.postgresData, "-c", "config_file=\(configuration)"]
+        var unit = servant.unit(
+            "postgres", try program("postgres"), arguments, readiness: .notify, in: state)
+        unit.version = settings + rules
+        // A fast shutdown: SIGTERM would wait for every client to leave.
+        unit.stopSignal = SIGINT
+        unit.stopTimeout = .seconds(60)
+        // It is ready when it has recovered, which takes as long as the log is long.
+        unit.startTimeout = .seconds(600)
+        return unit
+    }
+
+    /// The program of the cluster's own major version, or of the newest one while there is no cluster.
+    private func program(_ name: String) throws(Fault) -> Program {
+        if let made = PrivateFiles.read("\(state.postgresData)/PG_VERSION") {
+            let version = made.filter { !$0.isWhitespace }
+            let path = "\(PostgresServer.versions)/\(version)/bin/\(name)"
+            return try Program(name, package: "postgresql-\(version)", among: [path])
+        }
+        let installed = (try? FileManager.default.contentsOfDirectory(atPath: PostgresServer.versions)) ?? []
+        let newest = installed.compactMap { Int($0) }.sorted(by: >)
+        let candidates = newest.map { "\(PostgresServer.versions)/\($0)/bin/\(name)" }
+        if let found = try? Program(name, package: "postgresql", among: candidates) { return found }
+        return try Program(name, package: "postgresql")
+    }
+}

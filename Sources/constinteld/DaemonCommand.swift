@@ -1,0 +1,73 @@
+import ArgumentParser
+import ControlPlane
+import Foundation
+import Kernel
+import Logging
+import Web
+
+/// The control plane's daemon.
+@main
+struct DaemonCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "constinteld",
+        abstract: "Run the ConstIntel service.",
+        discussion: """
+            With --embedded it runs its own PostgreSQL, Redis and nginx under one state directory:
+
+              constinteld --embedded --state /var/lib/constintel --edge 127.0.0.1:8080
+
+            It serves until SIGTERM or Ctrl-C, and then stops everything that it started. 'constintel', run by
+            the same user, finds it by its state directory.
+            """,
+        version: Release.current)
+
+    @Flag(help: "Run private PostgreSQL, Redis and nginx as child processes.")
+    var embedded = false
+
+    @Option(help: "The state directory. Default: $CONSTINTEL_HOME, or the user's own state directory.")
+    var state: String?
+
+    @Option(help: "Where the edge listens, host:port. Default: $CONSTINTEL_EDGE, or 127.0.0.1:8080.")
+    var edge: String?
+
+    @Option(help: "The folder with templates. Default: $CONSTINTEL_TEMPLATES, or 'templates' here.")
+    var templates: String?
+
+    @Option(help: "The program that serves one brand. Default: constintel-instance beside this program.")
+    var instanceExecutable: String?
+
+    func validate() throws {
+        guard embedded else { throw ValidationError("Say --embedded: this release runs in no other way.") }
+    }
+
+    func run() async throws {
+        StructuredLogHandler.bootstrap()
+        do {
+            try await EmbeddedDaemon(settings(), logger: Logger(label: "constinteld")).run()
+        } catch let fault as Fault {
+            FileHandle.standardError.write(Data("constinteld: \(fault)\n".utf8))
+            throw ExitCode.failure
+        }
+    }
+
+    private func settings() throws -> EmbeddedDaemon.Settings {
+        let environment = ProcessInfo.processInfo.environment
+        let home = environment["XDG_STATE_HOME"] ?? "\(NSHomeDirectory())/.local/state"
+        let ownState = getuid() == 0 ? "/var/lib/constintel" : "\(home)/constintel"
+        let beside = (try Self.executable() as NSString).deletingLastPathComponent
+        return EmbeddedDaemon.Settings(
+            state: absolute(state ?? environment["CONSTINTEL_HOME"] ?? ownState),
+            edge: edge ?? environment["CONSTINTEL_EDGE"] ?? "127.0.0.1:8080",
+            templates: absolute(templates ?? environment["CONSTINTEL_TEMPLATES"] ?? "templates"),
+            instanceExecutable: absolute(instanceExecutable ?? "\(beside)/constintel-instance"))
+    }
+
+    /// The path of this program, whatever name it was started by.
+    private static func executable() throws -> String {
+        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    }
+
+    private func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+}

@@ -1,0 +1,112 @@
+import FoundationEssentials
+import Glibc
+import Kernel
+import Supervision
+import Testing
+
+@testable import Embedded
+
+@Suite("The embedded stores", .timeLimit(.minutes(5)))
+struct StoreTests {
+    let directory: TestDirectory
+    let state: StateDirectory
+
+    init() throws {
+        directory = try TestDirectory()
+        state = try StateDirectory(path: "\(directory.path)/a b")
+    }
+
+    @Test("what they hold outlives being killed, and they refuse whoever has no password")
+    func killed() async throws {
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let stores = try await makeServices(over: state).startStores(under: supervisor)
+            _ = try await stores.postgres.query("create table t as select 7 as n", in: directory)
+            _ = try await stores.redis.ask("set", "k", "v", in: directory)
+            _ = try await stores.redis.ask(
+                "acl", "setuser", "brand-acme", "on", ">p", "~a", "+get", in: directory)
+            _ = try await stores.redis.ask("acl", "save", in: directory)
+
+            try await supervisor.killAndAwait("postgres")
+            try await supervisor.killAndAwait("redis")
+            #expect(try await stores.postgres.query("select n from t", in: directory) == "7\n")
+            #expect(try await stores.redis.ask("get", "k", in: directory) == "v\n")
+            #expect(try await stores.redis.ask("acl", "users", in: directory).contains("brand-acme"))
+
+            await #expect(throws: Fault.self) {
+                let stranger = EmbeddedServices.Connections.Postgres(
+                    host: stores.postgres.host, user: stores.postgres.user, password: Secret("wrong"))
+                _ = try await stranger.query("select 1", in: directory)
+            }
+            let anonymous = try await output(
+                of: "redis-cli", ["-s", stores.redis.socket, "get", "k"], in: directory)
+            #expect(anonymous.contains("NOAUTH"))
+        }
+    }
+
+    @Test("they are set up to keep what they acknowledge")
+    func settings() async throws {
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let stores = try await makeServices(over: state).startStores(under: supervisor)
+            for (name, value) in [
+                ("listen_addresses", ""), ("synchronous_commit", "on"), ("data_checksums", "on"),
+                ("server_encoding", "UTF8"), ("lc_collate", "C.UTF-8"), ("max_connections", "300"),
+                ("shared_buffers", "256MB"),
+            ] {
+                #expect(
+                    try await stores.postgres.query("show \(name)", in: directory) == value + "\n", "\(name)")
+            }
+            for (name, value) in [
+                ("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "volatile-ttl"),
+                ("save", ""), ("port", "0"),
+            ] {
+                let answer = try await stores.redis.ask("config", "get", name, in: directory)
+                #expect(answer == "\(name)\n\(value)\n", "\(name)")
+            }
+        }
+    }
+
+    @Test("a supervisor that was killed leaves them running, and the next one finds them")
+    func adopted() async throws {
+        var first: [String: Int32?] = [:]
+        try await runningUntilKilled(makeSupervisor(over: state)) { supervisor in
+            _ = try await makeServices(over: state).startStores(under: supervisor)
+            first = await supervisor.statuses().mapValues(\.pid)
+        }
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let stores = try await makeServices(over: state).startStores(under: supervisor)
+            #expect(await supervisor.statuses().mapValues(\.pid) == first)
+            #expect(try await stores.postgres.query("select 1", in: directory) == "1\n")
+        }
+    }
+
+    @Test("a cluster that was only half made is made again")
+    func halfMade() async throws {
+        let partial = "\(state.postgresData).partial"
+        try FileManager.default.createDirectory(atPath: "\(partial)/base", withIntermediateDirectories: true)
+        try PrivateFiles.write("15\n", to: "\(partial)/PG_VERSION")
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let stores = try await makeServices(over: state).startStores(under: supervisor)
+            #expect(try await stores.postgres.query("select 1", in: directory) == "1\n")
+            #expect(access(partial, F_OK) != 0)
+        }
+    }
+
+    @Test("a cluster whose password is lost is left alone, with a sentence")
+    func lostPassword() async throws {
+        try FileManager.default.createDirectory(atPath: state.postgresData, withIntermediateDirectories: true)
+        try PrivateFiles.write("15\n", to: "\(state.postgresData)/PG_VERSION")
+        let postgres = PostgresServer(
+            state: state, templates: Templates(directory: templates), servant: Servant(command: servant))
+        let fault = await #expect(throws: Fault.self) { _ = try await postgres.prepare() }
+        #expect(fault?.detail.contains("postgres-password") == true)
+    }
+
+    @Test("root is refused with a sentence", .enabled(if: geteuid() == 0))
+    func root() async throws {
+        let services = EmbeddedServices(state: state, edge: try freeAddress(), templates: templates)
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let fault = await #expect(throws: Fault.self) { _ = try await services.start(under: supervisor) }
+            #expect(fault?.code == .forbidden)
+        }
+    }
+}
