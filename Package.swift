@@ -1,5 +1,4 @@
-// swift-tools-version: 6.1
-import Foundation
+// swift-tools-version: 6.2
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -15,7 +14,7 @@ let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
-let strict: [SwiftSetting] = [.unsafeFlags(["-warnings-as-errors"])]
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 /// A room: one target whose imports are all listed here.
 func room(
@@ -30,7 +29,7 @@ func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
 
-let all: [Target] = [
+let targets: [Target] = [
     // C: module maps and thin shims; each is imported by one room.
     .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
     .systemLibrary(name: "CPostgres", path: "Sources/C/CPostgres"),
@@ -59,7 +58,8 @@ let all: [Target] = [
     room(
         "Web",
         [
-            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, nio, nioPosix, nioHTTP, nioFoundation,
+            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, nio, nioPosix, nioHTTP,
+            nioFoundation,
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOExtras", package: "swift-nio-extras"),
             .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -71,19 +71,25 @@ let all: [Target] = [
     room("Commerce", ["Customers", "Events", "Postgres", "Contract", "Kernel"]),
     room(
         "Integrations",
-        ["CCsv", "Events", "Customers", "Commerce", "Postgres", "Sealing", "Contract", "Kernel", lifecycle, logging]),
+        [
+            "CCsv", "Events", "Customers", "Commerce", "Postgres", "Sealing", "Contract", "Kernel", lifecycle,
+            logging,
+        ]),
     room(
         "DataPlane",
         [
-            "Events", "Customers", "Commerce", "Integrations", "Web", "Workflow", "Contract", "Postgres", "Redis",
-            "Reactor", "Sealing", "TenantSchema", "Supervision", "Kernel", hummingbird, lifecycle, logging, nio,
+            "Events", "Customers", "Commerce", "Integrations", "Web", "Workflow", "Contract", "Postgres",
+            "Redis",
+            "Reactor", "Sealing", "TenantSchema", "Supervision", "Kernel", hummingbird, lifecycle, logging,
+            nio,
         ]),
 
     // The control plane.
     room(
         "ControlPlane",
         [
-            "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow", "Supervision",
+            "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
+            "Supervision",
             "Web", "Embedded", "Kernel", "Reactor", hummingbird, lifecycle, logging, nio,
         ]),
     room("ConstIntelCommand", ["Contract", "Kernel", argumentParser, httpClient, nio, nioPosix]),
@@ -93,7 +99,8 @@ let all: [Target] = [
         name: "constinteld", dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging],
         path: "Sources/constinteld", swiftSettings: strict),
     .executableTarget(
-        name: "constintel-instance", dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging],
+        name: "constintel-instance",
+        dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging],
         path: "Sources/constintel-instance", swiftSettings: strict),
     .executableTarget(
         name: "constintel", dependencies: ["ConstIntelCommand"], path: "Sources/constintel",
@@ -108,16 +115,18 @@ let all: [Target] = [
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
     test("CPhoneNumberTests", ["CPhoneNumber"]),
     test("SealingTests", ["Sealing", "Kernel"]),
-    test("SupervisionTests", ["Supervision", "Kernel", logging]),
-    test("EmbeddedTests", ["Embedded", "Supervision", "Kernel", logging]),
+    test("SupervisionTests", ["Supervision", "Kernel", lifecycle, logging]),
+    test("EmbeddedTests", ["Embedded", "Supervision", "Sealing", "Contract", "Kernel", logging]),
     test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),
     test("EventsTests", ["Events", "Contract", "Kernel", "TestSupport"]),
     test("IntegrationsTests", ["Integrations", "Events", "Contract", "Kernel", "TestSupport"]),
     test(
         "DataPlaneTests",
         [
-            "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres", "Redis",
-            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestSupport", httpClient, lifecycle, logging, nio,
+            "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres",
+            "Redis",
+            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestSupport", httpClient, lifecycle, logging,
+            nio,
         ]),
     test(
         "ControlPlaneTests",
@@ -132,23 +141,6 @@ let all: [Target] = [
     test("TidyTests", []),
     test("Journeys", ["Contract", "Kernel", "TestSupport"]),
 ]
-
-// While rooms are being written: only those that have sources.
-let root = Context.packageDirectory
-func exists(_ target: Target) -> Bool {
-    guard let path = target.path else { return true }
-    if target.type == .system { return FileManager.default.fileExists(atPath: "\(root)/\(path)/module.modulemap") }
-    let files = FileManager.default.enumerator(atPath: "\(root)/\(path)")?.compactMap { $0 as? String } ?? []
-    return files.contains { $0.hasSuffix(".swift") || $0.hasSuffix(".cpp") || $0.hasSuffix(".cc") }
-}
-let present = all.filter(exists)
-let names = Set(present.map(\.name)).union([])
-for target in present {
-    target.dependencies = target.dependencies.filter {
-        if case .byNameItem(let name, _) = $0 { return names.contains(name) }
-        return true
-    }
-}
 
 let package = Package(
     name: "constintel",
@@ -165,6 +157,6 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
-    targets: present,
+    targets: targets,
     cxxLanguageStandard: .cxx17
 )

@@ -25,16 +25,18 @@ as_root() {
     fi
 }
 
-# Runs a command as the service's user when we are root, otherwise as ourselves. `env -i` keeps what root has
-# in its environment from a process that is not root's.
-as_service() {
+# Becomes a command, as the service's user when we are root, otherwise as ourselves. `env -i` keeps what root
+# has in its environment from a process that is not root's. With `&` behind it, `$!` is the command itself.
+exec_as_service() {
     if is_root; then
-        setpriv --reuid="$service_user" --regid="$service_user" --init-groups \
+        exec setpriv --reuid="$service_user" --regid="$service_user" --init-groups \
             env -i PATH="$PATH" HOME="$CONSTINTEL_HOME" LANG=C.UTF-8 TERM="${TERM:-dumb}" "$@"
     else
-        env "$@"
+        exec env "$@"
     fi
 }
+
+as_service() { (exec_as_service "$@"); }
 
 packages=(
     libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev

@@ -75,17 +75,17 @@ start_daemon() {
     touch "$log"
     if is_root; then chown "$service_user:$service_user" "$log"; fi
     log_start=$(($(stat -c %s "$log") + 1))
-    as_service CONSTINTEL_HOME="$CONSTINTEL_HOME" CONSTINTEL_EDGE="$CONSTINTEL_EDGE" \
+    exec_as_service CONSTINTEL_HOME="$CONSTINTEL_HOME" CONSTINTEL_EDGE="$CONSTINTEL_EDGE" \
         "$CONSTINTEL_HOME/bin/constinteld" --embedded --templates "$CONSTINTEL_HOME/templates" \
         >>"$log" 2>&1 </dev/null &
     daemon=$!
     say "Starting (log: $log)"
-    constintel wait --timeout 120 >/dev/null &
+    "$CONSTINTEL_HOME/bin/constintel" wait --timeout 120 >/dev/null &
     local waiter=$!
     wait -n "$daemon" "$waiter" || true
     if ! kill -0 "$daemon" 2>/dev/null; then
         kill "$waiter" 2>/dev/null || true
-        tail -c "+$log_start" "$log" | tail -n 3 >&2
+        tail -c "+$log_start" "$log" | grep '^constinteld: ' >&2 || tail -n 3 "$log" >&2
         die "constinteld did not start; the reason is above, and more is in $log"
     fi
     wait "$waiter" || die "constinteld is not ready after two minutes; see $log"

@@ -18,7 +18,7 @@ case ${1:-} in -h | --help) usage; exit 0 ;; esac
 start_server() {
     local name=$1
     shift
-    as_service setsid "$@" >"$work/$name.log" 2>&1 </dev/null &
+    exec_as_service setsid "$@" >"$work/$name.log" 2>&1 </dev/null &
     servers+=($!)
 }
 
@@ -44,11 +44,11 @@ start_servers() {
     die "the servers for the tests did not start; see $work/*.log"
 }
 
-# Ends what was started here, by process group, and takes the directory away.
+# Ends what was started here and takes the directory away.
 clean_up() {
     local status=$? server
     for server in "${servers[@]:-}"; do
-        if [ -n "$server" ]; then kill -TERM -- "-$server" 2>/dev/null || kill -TERM "$server" 2>/dev/null || true; fi
+        if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null || true; fi
     done
     wait
     if [ "$status" -eq 0 ]; then rm -rf "$work"; else say "What the tests left is in $work"; fi

@@ -5,6 +5,7 @@ import Kernel
 public struct EdgeAddress: Sendable, Hashable, CustomStringConvertible {
     /// A name or a numeric address, without brackets.
     public let host: String
+    /// 1 to 65535.
     public let port: Int
 
     /// Parses `host:port`; throws `Fault.invalid` for anything else.

@@ -7,9 +7,11 @@ import Supervision
 public struct EmbeddedServices: Sendable {
     /// How to reach the stores as their owner.
     public struct Connections: Sendable {
-        /// PostgreSQL: `host` is its socket directory, `user` its superuser; the database `postgres` exists.
+        /// PostgreSQL; the database `postgres` exists.
         public struct Postgres: Sendable {
+            /// Its socket directory.
             public let host: String
+            /// Its superuser.
             public let user: String
             public let password: Secret
         }
@@ -21,7 +23,9 @@ public struct EmbeddedServices: Sendable {
             public let password: Secret
         }
 
+        /// The cluster of both planes.
         public let postgres: Postgres
+        /// The streams, caches and locks.
         public let redis: Redis
     }
 

@@ -4,8 +4,8 @@ import Synchronization
 /// A named point in the code where a test makes the process die, or the work fail, at the worst moment.
 ///
 /// Armed by `CONSTINTEL_FAILPOINT=<name>[=kill|fail|halt][@<nth>]` (several are separated by commas; `kill`
-/// and the first hit when not said), or by `arm` from a test in the same process. While nothing is armed a hit
-/// costs one relaxed load.
+/// and the first hit when not said), or by `arm` from a test in the same process. While nothing is armed, a
+/// hit costs one relaxed load.
 package enum Failpoint {
     /// What a hit does to who hits it.
     package enum Action: String, Sendable {

@@ -16,8 +16,8 @@ struct DaemonCommand: AsyncParsableCommand {
 
               constinteld --embedded --state /var/lib/constintel --edge 127.0.0.1:8080
 
-            It serves until SIGTERM or Ctrl-C, and then stops everything that it started. 'constintel', run by
-            the same user, finds it by its state directory.
+            It serves until SIGTERM or Ctrl-C, and then stops everything that it started. 'constintel', run \
+            by the same user, finds it by its state directory.
             """,
         version: Release.current)
 

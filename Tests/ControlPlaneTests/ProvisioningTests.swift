@@ -37,11 +37,17 @@ struct ProvisioningTests {
             try await test.provision(slug)
             try await test.provision(other)
             let connection = try await test.connect(as: slug)
+            let settings = try await connection.run(
+                "select current_setting('search_path'), current_setting('statement_timeout')"
+            )[0].decode((String, String).self)
+            #expect(settings == (slug.schemaName, "1min"))
             try await connection.run("select revision from brand_state")
-            try await connection.run("insert into event_key (source, key, event_id) values ('a', 'b', \(id()))")
+            try await connection.run(
+                "insert into event_key (source, key, event_id) values ('a', 'b', \(id()))")
             let forbidden: [SQL] = [
                 "update brand_state set status = 'active'", "insert into api_key select * from api_key",
-                "create table mine (id int)", "drop table event_key", "update writer_lease set generation = 2",
+                "create table mine (id int)", "drop table event_key",
+                "update writer_lease set generation = 2",
                 "select ensure_event_partitions(1)", "create role other_role",
                 "select 1 from \(identifier: other.schemaName).brand_state",
                 "set role \(identifier: slug.ownerRole)",
@@ -84,7 +90,8 @@ struct ProvisioningTests {
         }
     }
 
-    @Test("a daemon that dies between any step's effect and its journal entry is followed by one that finishes")
+    @Test(
+        "a daemon that dies between any step's effect and its journal entry is followed by one that finishes")
     func resumes() async throws {
         try await TestPlane.with { test in
             for step in test.plane.provisioning.steps {
@@ -176,7 +183,8 @@ struct ProvisioningTests {
 extension TestPlane {
     /// The same installation under a daemon with other settings.
     func with(_ foundations: ControlPlane.Foundations) -> TestPlane {
-        TestPlane(foundations: foundations, plane: ControlPlane(foundations), clock: clock, supervisor: supervisor)
+        TestPlane(
+            foundations: foundations, plane: ControlPlane(foundations), clock: clock, supervisor: supervisor)
     }
 
     func password(of slug: Slug) throws -> Secret {

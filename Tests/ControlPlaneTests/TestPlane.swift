@@ -31,7 +31,7 @@ struct TestPlane: Sendable {
         try await SchemaStore(
             administrator: servers.postgres, control: name, brands: "\(name)_brands", reactor: reactor
         ).prepare()
-        let directory = try testDirectory()
+        let directory = try TestPlane.directory()
         let redis = RedisClient(servers.redis, on: reactor)
         let pools = ["", "_brands"].map {
             PostgresPool(
@@ -41,7 +41,8 @@ struct TestPlane: Sendable {
         do {
             try await PlanStore(pool: pools[0]).replace(plans)
             let plane = try TestPlane(
-                pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands")
+                pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands"
+            )
             let outcome: Void = try await plane.running { try await body(plane) }
             try await plane.removeBrands()
             result = .success(outcome)
@@ -103,7 +104,6 @@ struct TestPlane: Sendable {
         self.supervisor = supervisor
     }
 
-
     private static let program = """
         #!/usr/bin/python3
         import json, os, socket, sys, time
@@ -129,7 +129,8 @@ struct TestPlane: Sendable {
         }
     }
 
-    private static func testDirectory() throws -> String {
+    /// A new directory of this test's own.
+    static func directory() throws -> String {
         let root =
             ProcessInfo.processInfo.environment["CONSTINTEL_TEST_DIRECTORY"]
             ?? FileManager.default.currentDirectoryPath + "/.build/tests"
@@ -180,8 +181,10 @@ extension TestPlane {
     func inventory(_ slug: Slug) async throws -> [String] {
         var found: [String] = []
         let names = [slug.ownerRole, slug.runtimeRole]
-        found += try await foundations.brands.run("select rolname from pg_roles where rolname = any(\(names))")
-            .map { "role \(try $0.decode(0, as: String.self))" }
+        found += try await foundations.brands.run(
+            "select rolname from pg_roles where rolname = any(\(names))"
+        )
+        .map { "role \(try $0.decode(0, as: String.self))" }
         found += try await foundations.brands.run(
             "select nspname from pg_namespace where nspname = \(slug.schemaName)"
         ).map { "schema \(try $0.decode(0, as: String.self))" }
@@ -194,6 +197,14 @@ extension TestPlane {
         }
         if await supervisor.status(slug.unitName) != nil { found.append("unit \(slug.unitName)") }
         return found
+    }
+
+    /// What prepares this installation's databases.
+    func schema() throws -> SchemaStore {
+        let brands = foundations.places.brandsDatabase
+        return SchemaStore(
+            administrator: try TestServers().postgres, control: brands.replacing("_brands", with: ""),
+            brands: brands, reactor: TestServers.reactor)
     }
 
     /// `RedisClient.deleteUser`, on a server that keeps no file of its users.

@@ -12,8 +12,8 @@ struct Edge {
     let supervisor: ChildProcessSupervisor
     let state: StateDirectory
 
-    /// Runs `body` with an edge before a control plane and the brand `acme`; the brand `quiet` is known and has
-    /// a socket that nobody serves, `asleep` is known and has none.
+    /// Runs `body` with an edge before a control plane and the brand `acme`; the brand `quiet` is known and
+    /// has a socket that nobody serves, `asleep` is known and has none.
     static func with(_ body: (Edge) async throws -> Void) async throws {
         let directory = try TestDirectory()
         let state = try StateDirectory(path: "\(directory.path)/a b")

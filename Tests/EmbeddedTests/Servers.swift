@@ -7,8 +7,8 @@ import Testing
 
 @testable import Embedded
 
-/// A fresh directory of one test, removed with it. `CONSTINTEL_TEST_DIRECTORY` names a place with a short path:
-/// sockets are made in it.
+/// A fresh directory of one test, removed with it. `CONSTINTEL_TEST_DIRECTORY` names a place with a short
+/// path: sockets are made in it.
 final class TestDirectory: Sendable {
     let path: String
 
@@ -24,9 +24,11 @@ final class TestDirectory: Sendable {
 }
 
 /// The repository's templates.
-let templates = FileManager.default.currentDirectoryPath + "/templates"
+let templates =
+    ProcessInfo.processInfo.environment["CONSTINTEL_TEST_TEMPLATES"]
+    ?? FileManager.default.currentDirectoryPath + "/templates"
 
-/// Makes the servers believe that they are not root, when the tests are: they see our own user as number 1000.
+/// Makes the servers believe that they are not root, when the tests are: they see our user as number 1000.
 let servant =
     geteuid() == 0 ? ["/usr/bin/unshare", "--user", "--map-user=1000", "--map-group=1000", "--"] : []
 

@@ -44,7 +44,9 @@ struct EnvelopeTests {
         for index in fields.indices {
             var fewer = fields
             let name = fewer.remove(at: index).0
-            let error = #expect(throws: EventEnvelope.Unreadable.self) { try EventEnvelope.event(from: fewer) }
+            let error = #expect(throws: EventEnvelope.Unreadable.self) {
+                try EventEnvelope.event(from: fewer)
+            }
             #expect("\(error!)".contains("'\(name)'"))
         }
         let wrong = [
@@ -53,7 +55,9 @@ struct EnvelopeTests {
         ]
         for (name, value) in wrong {
             let changed = fields.map { $0.0 == name ? (name, Array(value.utf8)) : $0 }
-            let error = #expect(throws: EventEnvelope.Unreadable.self) { try EventEnvelope.event(from: changed) }
+            let error = #expect(throws: EventEnvelope.Unreadable.self) {
+                try EventEnvelope.event(from: changed)
+            }
             #expect("\(error!)".contains("'\(name)'"), "\(name): \(value)")
         }
     }

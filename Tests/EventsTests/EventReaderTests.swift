@@ -20,12 +20,17 @@ struct EventReaderTests {
              "identifiers": {"loyalty_id": "L1", "email": "A@b.com", "phone": null},
              "properties": { "total" : 29.330, "extra": {"n": 1.50} }}
             """)
-        #expect(event.key == "e1" && event.source == "api" && event.type == .purchase && event.channel == "web")
+        #expect(
+            event.key == "e1" && event.source == "api" && event.type == .purchase && event.channel == "web")
         #expect(event.occurredAt == Timestamp(rfc3339: "2026-01-30T17:30:00Z"))
         #expect(event.receivedAt == EventReaderTests.receivedAt)
         #expect(
-            event.identifiers == [.init(kind: .email, value: "A@b.com"), .init(kind: .loyaltyID, value: "L1")])
-        #expect(String(decoding: event.properties, as: UTF8.self) == #"{ "total" : 29.330, "extra": {"n": 1.50} }"#)
+            event.identifiers == [
+                .init(kind: .email, value: "A@b.com"), .init(kind: .loyaltyID, value: "L1"),
+            ])
+        #expect(
+            String(decoding: event.properties, as: UTF8.self)
+                == #"{ "total" : 29.330, "extra": {"n": 1.50} }"#)
     }
 
     @Test("what may be left out has a default")
@@ -35,7 +40,11 @@ struct EventReaderTests {
         #expect(event.occurredAt == event.receivedAt)
         #expect(event.properties == Array("{}".utf8))
         let nulls = try read(
-            #"{"eventId":null,"type":"search","occurredAt":null,"channel":null,"identifiers":{"email":"a@b.c"},"properties":null}"#)
+            """
+            {"eventId":null,"type":"search","occurredAt":null,"channel":null,"identifiers":{"email":"a@b.c"},
+             "properties":null}
+            """
+        )
         #expect(nulls.key == "minted" && nulls.channel == "api" && nulls.properties == Array("{}".utf8))
     }
 
@@ -62,20 +71,44 @@ struct EventReaderTests {
             (#"{"type":"search","identifiers":{}}"#, "identifiers", "at least one"),
             (#"{"type":"search","identifiers":{"email":null}}"#, "identifiers", "at least one"),
             (#"{"type":"search","identifiers":{"mail":"a"}}"#, "identifiers.mail", "no such identifier"),
-            (#"{"type":"search","identifiers":{"phone":9876543210}}"#, "identifiers.phone", "expected a string"),
+            (
+                #"{"type":"search","identifiers":{"phone":9876543210}}"#, "identifiers.phone",
+                "expected a string"
+            ),
             (#"{"type":"search","identifiers":{"email":""}}"#, "identifiers.email", "empty"),
             (#"{"type":"search","identifiers":{"email":" \u00a0 "}}"#, "identifiers.email", "empty"),
             (#"{"type":"search","identifiers":{"email":"a\nb"}}"#, "identifiers.email", "control character"),
             (#"{"type":"search","identifiers":{"email":"a","email":"b"}}"#, "identifiers.email", "twice"),
-            (#"{"type":"search","occurredAt":"2026-02-30T00:00:00Z","identifiers":{"email":"a"}}"#, "occurredAt", "RFC 3339"),
-            (#"{"type":"search","occurredAt":"yesterday","identifiers":{"email":"a"}}"#, "occurredAt", "RFC 3339"),
-            (#"{"type":"search","occurredAt":1769853600,"identifiers":{"email":"a"}}"#, "occurredAt", "expected a string"),
-            (#"{"type":"search","occurredAt":"1899-12-31T23:59:59Z","identifiers":{"email":"a"}}"#, "occurredAt", "before 1900"),
-            (#"{"type":"search","occurredAt":"2026-02-01T10:00:01Z","identifiers":{"email":"a"}}"#, "occurredAt", "a day ahead"),
+            (
+                #"{"type":"search","occurredAt":"2026-02-30T00:00:00Z","identifiers":{"email":"a"}}"#,
+                "occurredAt", "RFC 3339"
+            ),
+            (
+                #"{"type":"search","occurredAt":"yesterday","identifiers":{"email":"a"}}"#, "occurredAt",
+                "RFC 3339"
+            ),
+            (
+                #"{"type":"search","occurredAt":1769853600,"identifiers":{"email":"a"}}"#, "occurredAt",
+                "expected a string"
+            ),
+            (
+                #"{"type":"search","occurredAt":"1899-12-31T23:59:59Z","identifiers":{"email":"a"}}"#,
+                "occurredAt", "before 1900"
+            ),
+            (
+                #"{"type":"search","occurredAt":"2026-02-01T10:00:01Z","identifiers":{"email":"a"}}"#,
+                "occurredAt", "a day ahead"
+            ),
             (#"{"type":"search","eventId":7,"identifiers":{"email":"a"}}"#, "eventId", "expected a string"),
             (#"{"type":"search","eventId":"","identifiers":{"email":"a"}}"#, "eventId", "empty"),
-            (#"{"type":"search","channel":"a\u0007","identifiers":{"email":"a"}}"#, "channel", "control character"),
-            (#"{"type":"search","properties":[],"identifiers":{"email":"a"}}"#, "properties", "expected an object"),
+            (
+                #"{"type":"search","channel":"a\u0007","identifiers":{"email":"a"}}"#, "channel",
+                "control character"
+            ),
+            (
+                #"{"type":"search","properties":[],"identifiers":{"email":"a"}}"#, "properties",
+                "expected an object"
+            ),
             (#"{"type":"purchase"}"#, "properties.total", "has a total"),
             (#"{"type":"purchase","properties":{}}"#, "properties.total", "has a total"),
         ] as [(String, String?, String)])

@@ -46,7 +46,9 @@ struct JSONTextTests {
     @Test("what is quoted reads back as itself, here and by Foundation")
     func quoting() throws {
         let everyControl = String(String.UnicodeScalarView((1..<0x20).map { Unicode.Scalar(UInt8($0)) }))
-        for text in ["", "a", #"""#, #"\"#, #"\\u0041"#, "é😀", everyControl, "\u{7F}\u{85}\u{2028}", "a\"b\\c/d\n"] {
+        for text in [
+            "", "a", #"""#, #"\"#, #"\\u0041"#, "é😀", everyControl, "\u{7F}\u{85}\u{2028}", "a\"b\\c/d\n",
+        ] {
             let quoted = JSONText.quoted(text)
             #expect(try JSONText.checking(quoted).string == text)
             #expect(try JSONDecoder().decode([String].self, from: Data([0x5B] + quoted + [0x5D])) == [text])

@@ -27,12 +27,15 @@ struct PurchaseTests {
         #expect(purchase.orderID == "1001" && purchase.total == Money("29.33"))
         #expect(purchase.currency == Currency("USD") && purchase.version == .number("3"))
         #expect(
-            purchase.items == Array(#"[ {"productId":"p1","quantity":2,"price":"14.665","size":"M"}, {} ]"#.utf8))
+            purchase.items
+                == Array(#"[ {"productId":"p1","quantity":2,"price":"14.665","size":"M"}, {} ]"#.utf8))
     }
 
     @Test("a total is an exact decimal, as a number or a string")
     func totals() throws {
-        for (json, text) in [("0", "0"), ("12", "12"), (#""12.3400""#, "12.34"), ("1.0001", "1.0001"), ("-0", "0")] {
+        for (json, text) in [
+            ("0", "0"), ("12", "12"), (#""12.3400""#, "12.34"), ("1.0001", "1.0001"), ("-0", "0"),
+        ] {
             #expect(try read(#"{"total":\#(json)}"#).total == Money(text))
         }
     }
@@ -61,7 +64,8 @@ struct PurchaseTests {
             (#"{"total":1,"version":true}"#, "version"), (#"{"total":1,"version":[]}"#, "version"),
             (#"{"total":1,"updatedAt":"2026-02-30T00:00:00Z"}"#, "updatedAt"),
             (#"{"total":1,"updatedAt":5}"#, "updatedAt"), (#"{"total":1,"items":{}}"#, "items"),
-            (#"{"total":1,"items":[{},7]}"#, "items[1]"), (#"{"total":1,"items":[{"price":"x"}]}"#, "items[0].price"),
+            (#"{"total":1,"items":[{},7]}"#, "items[1]"),
+            (#"{"total":1,"items":[{"price":"x"}]}"#, "items[0].price"),
             (#"{"total":1,"items":[{"quantity":"2"}]}"#, "items[0].quantity"),
             (#"{"total":1,"items":[{"productId":4}]}"#, "items[0].productId"),
         ])

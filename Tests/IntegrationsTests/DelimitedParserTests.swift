@@ -31,7 +31,10 @@ struct DelimitedParserTests {
             ("a,b\r1,2", [["a", "b"], ["1", "2"]]),
             ("\n\r\n a , b \n\n\n1,2\n\n", [["a", "b"], ["1", "2"]]),
             (#""a","b""c","d,e""#, [["a", #"b"c"#, "d,e"]]),
-            ("\"line one\nline two\r\nline three\",x\ny,z", [["line one\nline two\r\nline three", "x"], ["y", "z"]]),
+            (
+                "\"line one\nline two\r\nline three\",x\ny,z",
+                [["line one\nline two\r\nline three", "x"], ["y", "z"]]
+            ),
             (",,\n,\"\",", [["", "", ""], ["", "", ""]]),
             ("\" padded \", b ", [[" padded ", "b"]]),
             (#"a"b,c"#, [[#"a"b"#, "c"]]),
@@ -43,12 +46,15 @@ struct DelimitedParserTests {
         ] as [(String, [[String]])])
     func cut(text: String, expected: [[String]]) throws {
         let bytes = Array(text.utf8)
-        for size in 1...max(1, bytes.count) { #expect(try rows(bytes, by: size) == expected, "pieces of \(size)") }
+        for size in 1...max(1, bytes.count) {
+            #expect(try rows(bytes, by: size) == expected, "pieces of \(size)")
+        }
     }
 
     @Test("columns padded with spaces are cut at every run of them")
     func padded() throws {
-        let text = " customer_id  date number_of_cds  dollar_value\r\n 00001 19970101  1   11.77\r\n   \r\n2 3 4 5 "
+        let text =
+            " customer_id  date number_of_cds  dollar_value\r\n 00001 19970101  1   11.77\r\n   \r\n2 3 4 5 "
         let expected = [
             ["customer_id", "date", "number_of_cds", "dollar_value"], ["00001", "19970101", "1", "11.77"],
             ["2", "3", "4", "5"],
@@ -98,7 +104,9 @@ struct DelimitedParserTests {
     func tooLong() throws {
         let limit = DelimitedParser.maximumRowBytes
         let good = Array("x\n".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit) + Array("\ny\n".utf8)
-        let bad = Array("x\n\"".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit + 1) + Array("\"\ny\n".utf8)
+        let bad =
+            Array("x\n\"".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit + 1)
+            + Array("\"\ny\n".utf8)
         for size in [1000, 65_536, 262_144, Int.max] {
             #expect(try rows(good, by: size).count == 3)
             let failure = #expect(throws: DelimitedParser.Failure.self) { try rows(bad, by: size) }

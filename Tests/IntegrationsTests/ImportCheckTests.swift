@@ -13,7 +13,9 @@ struct ImportCheckTests {
 
     @Test("a file of the mapped columns is good, whatever its line ends, and when it ends within a character")
     func good() {
-        for text in ["mail,value\na@b.c,1\n", "mail,value\r\na@b.c,1\r\n", "mail,value", "\u{FEFF}mail,value\n"] {
+        for text in [
+            "mail,value\na@b.c,1\n", "mail,value\r\na@b.c,1\r\n", "mail,value", "\u{FEFF}mail,value\n",
+        ] {
             #expect(throws: Never.self) { try check(Array(text.utf8)) }
         }
         for cut in 1...3 {
@@ -24,9 +26,12 @@ struct ImportCheckTests {
     @Test("an empty file, a file of blanks, a binary file and a file of another encoding are refused")
     func bad() {
         let images: [[UInt8]] = [
-            [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 0x0D], [0x50, 0x4B, 0x03, 0x04, 0x14, 0x00],
-            [0x1F, 0x8B, 0x08, 0x00], Array("mail,value\na@b.c,caf".utf8) + [0xE9] + Array("\nmore,rows\n".utf8),
-            [0xFF, 0xFE, 0x6D, 0x00], Array("mail,value\n\u{0}".utf8), [], Array(" \n\r\n".utf8), [0xEF, 0xBB, 0xBF],
+            [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 0x0D],
+            [0x50, 0x4B, 0x03, 0x04, 0x14, 0x00],
+            [0x1F, 0x8B, 0x08, 0x00],
+            Array("mail,value\na@b.c,caf".utf8) + [0xE9] + Array("\nmore,rows\n".utf8),
+            [0xFF, 0xFE, 0x6D, 0x00], Array("mail,value\n\u{0}".utf8), [], Array(" \n\r\n".utf8),
+            [0xEF, 0xBB, 0xBF],
         ]
         for bytes in images {
             let fault = #expect(throws: Fault.self) { try check(bytes) }
@@ -44,7 +49,8 @@ struct ImportCheckTests {
 
     @Test("an unclosed quote at the beginning is refused")
     func unclosed() {
-        let bytes = Array("\"mail,value\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: ImportFile.sampleBytes)
+        let bytes =
+            Array("\"mail,value\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: ImportFile.sampleBytes)
         #expect(throws: Fault.self) { try check(bytes) }
     }
 }

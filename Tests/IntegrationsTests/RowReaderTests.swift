@@ -30,7 +30,9 @@ struct RowReaderTests {
     }
 
     private func reason(_ text: String, _ query: [String: [String]] = [:]) throws -> String {
-        guard case .rejected(let reason) = try #require(try read(text, query).first) else { return "it was taken" }
+        guard case .rejected(let reason) = try #require(try read(text, query).first) else {
+            return "it was taken"
+        }
         return reason
     }
 
@@ -38,7 +40,9 @@ struct RowReaderTests {
     func event() throws {
         let readings = try read(
             "customer,date,value,size\nC1,20260102,29.33,M\n", ["source": ["pos"], "channel": ["store"]])
-        guard case .event(let event) = try #require(readings.first) else { Issue.record("\(readings)"); return }
+        guard case .event(let event) = try #require(readings.first) else {
+            Issue.record("\(readings)"); return
+        }
         #expect(event.type == .purchase && event.source == "pos" && event.channel == "store" && !event.isTest)
         #expect(event.occurredAt == Timestamp(rfc3339: "2026-01-02T00:00:00Z"))
         #expect(event.receivedAt == RowReaderTests.receivedAt)
@@ -50,9 +54,15 @@ struct RowReaderTests {
     func columns() throws {
         #expect(try keys("a,b\n1,2", ["map": ["email:a", "total:2"]]).count == 1)
         #expect(try keys("x@y.z,2", ["header": ["false"], "map": ["email:1", "total:2"]]).count == 1)
-        #expect(try keys("2,1\nx@y.z,5", ["map": ["email:2", "total:1"]]).count == 1, "a name goes before a number")
-        for (map, header) in [("email:0", "true"), ("email:3", "true"), ("email:mail", "true"), ("email:3", "false")] {
-            let fault = #expect(throws: Fault.self) { try read("a,b\n1,2", ["header": [header], "map": [map]]) }
+        #expect(
+            try keys("2,1\nx@y.z,5", ["map": ["email:2", "total:1"]]).count == 1,
+            "a name goes before a number")
+        for (map, header) in [
+            ("email:0", "true"), ("email:3", "true"), ("email:mail", "true"), ("email:3", "false"),
+        ] {
+            let fault = #expect(throws: Fault.self) {
+                try read("a,b\n1,2", ["header": [header], "map": [map]])
+            }
             #expect(fault?.field == "map")
         }
     }
@@ -70,12 +80,15 @@ struct RowReaderTests {
         #expect(Set(try keys("customer,date,value\n" + rows)).count == 256)
     }
 
-    @Test("a file with rows appended has the old keys and only as many new ones; a name or a line end changes none")
+    @Test(
+        "a file with rows appended has the old keys and new ones; its name and line ends change none"
+    )
     func appended() throws {
         let first = "customer,date,value\nC1,20260102,5\nC1,20260102,5\nC2,20260103,7\n"
         let old = try keys(first, ["fileName": ["january.csv"]])
         let new = try keys(
-            (first + "C1,20260102,5\nC3,20260104,1\n").replacing("\n", with: "\r\n"), ["fileName": ["february.csv"]])
+            (first + "C1,20260102,5\nC3,20260104,1\n").replacing("\n", with: "\r\n"),
+            ["fileName": ["february.csv"]])
         #expect(old.count == 3)
         #expect(Array(new.prefix(3)) == old)
         #expect(Set(new).count == 5)
@@ -112,12 +125,15 @@ struct RowReaderTests {
         #expect(try reason(header + "C1,19970230,5").hasPrefix("occurredAt: '19970230' is not a date"))
         #expect(try reason(header + "C1,18990101,5").hasPrefix("occurredAt: it lies before 1900"))
         #expect(try reason(header + "C1,20300101,5").hasPrefix("occurredAt: it lies more than a day ahead"))
-        #expect(try reason(header + "C1,999999-01-01,5").hasPrefix("occurredAt: '999999-01-01' is not a date"))
+        #expect(
+            try reason(header + "C1,999999-01-01,5").hasPrefix("occurredAt: '999999-01-01' is not a date"))
         #expect(try reason(header + "C1,20260102,five").hasPrefix("properties.total: expected a decimal"))
-        #expect(try reason(header + "C1,20260102,-5").hasPrefix("properties.total: an amount is not negative"))
+        #expect(
+            try reason(header + "C1,20260102,-5").hasPrefix("properties.total: an amount is not negative"))
         #expect(try reason(header + "C1,20260102,").hasPrefix("properties.total: a purchase has a total"))
         #expect(try reason(header + "C1\u{0},20260102,5") == "it has a null character")
-        #expect(try reason(header + "\"C\n1\",20260102,5").hasPrefix("identifiers.loyalty_id: it has a control"))
+        #expect(
+            try reason(header + "\"C\n1\",20260102,5").hasPrefix("identifiers.loyalty_id: it has a control"))
         #expect(try reason(header + ",20260102,5", ["type": ["store_visit"]]).hasPrefix("identifiers: "))
         let typed = ["map": ["type:kind", "email:mail"]]
         #expect(try reason("kind,mail\nbuy,a@b.c", typed).hasPrefix("type: there is no type 'buy'"))
@@ -141,7 +157,9 @@ struct RowReaderTests {
     @Test("a guest's purchase is taken, and an empty field is a field that is absent")
     func guest() throws {
         let readings = try read("customer,date,value\n,,5\n")
-        guard case .event(let event) = try #require(readings.first) else { Issue.record("\(readings)"); return }
+        guard case .event(let event) = try #require(readings.first) else {
+            Issue.record("\(readings)"); return
+        }
         #expect(event.identifiers.isEmpty && event.occurredAt == RowReaderTests.receivedAt)
     }
 }

@@ -44,7 +44,8 @@ struct FaultTests {
         dump([secret], to: &dumped)
         let texts = [
             "\(secret)", String(describing: secret), String(reflecting: secret), "\(Holder())", "\([secret])",
-            "\(Optional(secret) as Any)", String(reflecting: Holder()), "\(Mirror(reflecting: secret).children)",
+            "\(Optional(secret) as Any)", String(reflecting: Holder()),
+            "\(Mirror(reflecting: secret).children)",
             "\(Fault(.internal, doing: "log in with \(secret)", "no"))", dumped,
         ]
         for text in texts { #expect(!text.contains("hunter2"), "\(text)") }

@@ -59,7 +59,9 @@ struct IDTests {
         #expect(UUIDv7(at: Timestamp(microseconds: -5)).instant.microseconds == 0)
     }
 
-    @Test("a sequence rises strictly within a millisecond, when the clock steps back, and after what was before")
+    @Test(
+        "a sequence rises strictly within a millisecond, when the clock steps back, and after what was before"
+    )
     func sequence() {
         var before = UUIDv7(at: instant + .seconds(3600))
         var ids = UUIDv7Sequence(after: before)
@@ -72,7 +74,9 @@ struct IDTests {
         #expect(before.instant - instant < .seconds(3601), "the sequence does not run away from the clock")
     }
 
-    @Test("where the random bits are used up, a sequence goes on in the bits above and then in the next millisecond")
+    @Test(
+        "a sequence whose random bits are used up goes on in the next millisecond"
+    )
     func carry() {
         let allLow = UUIDv7(high: UUIDv7(at: instant).high & ~0xFFF, low: 0xBFFF_FFFF_FFFF_FFFF)
         var ids = UUIDv7Sequence(after: allLow)

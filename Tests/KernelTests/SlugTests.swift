@@ -4,7 +4,8 @@ import Testing
 
 @Suite("Slugs")
 struct SlugTests {
-    @Test("a good slug is kept as it is", arguments: ["ab", "acme", "a1", "a-b-c", "shop-24", "b2", "adminx"])
+    @Test(
+        "a good slug is kept as it is", arguments: ["ab", "acme", "a1", "a-b-c", "shop-24", "b2", "adminx"])
     func accepted(text: String) throws {
         #expect(try Slug(text).text == text)
     }
@@ -39,7 +40,8 @@ struct SlugTests {
     @Test(
         "a hostile slug is refused",
         arguments: [
-            "../etc", "a/../b", "a\u{0}b", "ab\n", "ab\r\n", "a'; drop schema public; --", "a\"b", "a{b}", "a*",
+            "../etc", "a/../b", "a\u{0}b", "ab\n", "ab\r\n", "a'; drop schema public; --", "a\"b", "a{b}",
+            "a*",
             "ａｂ", "a\u{301}b", "аcme", "a%2fb", "a\\b", "$(id)", "`id`", "ab\u{202E}",
         ])
     func hostile(text: String) {
@@ -67,7 +69,9 @@ struct SlugTests {
         let error = #expect(throws: DecodingError.self) {
             try JSONDecoder().decode([Slug].self, from: Data(#"["a--b"]"#.utf8))
         }
-        guard case .dataCorrupted(let context) = error else { Issue.record("\(String(describing: error))"); return }
+        guard case .dataCorrupted(let context) = error else {
+            Issue.record("\(String(describing: error))"); return
+        }
         #expect(context.debugDescription.contains("no two dashes"))
     }
 }

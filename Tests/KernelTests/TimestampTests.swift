@@ -40,14 +40,17 @@ struct TimestampTests {
             "2026-01-31T10:00:00.Z", "2026-01-31T10:00:00,5Z", "2026-01-31T10:00:00+5:30",
             "2026-01-31T10:00:00+0530", "2026-01-31T10:00:00+24:00", "2026-01-31T10:00:00+05:60",
             "2026-01-31T10:00:00Z ", " 2026-01-31T10:00:00Z", "2026-01-31T10:00:00ZZ", "+026-01-31T10:00:00Z",
-            "2026-1-31T10:00:00Z", "12026-01-31T10:00:00Z", "２０２６-01-31T10:00:00Z", "2026-01-31T10:00:00\u{0}",
+            "2026-1-31T10:00:00Z", "12026-01-31T10:00:00Z", "２０２６-01-31T10:00:00Z",
+            "2026-01-31T10:00:00\u{0}",
             "-001-01-31T10:00:00Z", "2026-01-31T1a:00:00Z",
         ])
     func refused(text: String) {
         #expect(Timestamp(rfc3339: text) == nil)
     }
 
-    @Test("an offset that carries an instant out of the years 1 to 9999 is refused, since no text would name it")
+    @Test(
+        "an offset that carries an instant out of the years 1 to 9999 is refused, since no text would name it"
+    )
     func beyondTheYears() {
         #expect(Timestamp(rfc3339: "0001-01-01T00:00:00+00:01") == nil)
         #expect(Timestamp(rfc3339: "9999-12-31T23:59:59-00:01") == nil)

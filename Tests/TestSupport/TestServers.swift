@@ -21,18 +21,23 @@ public struct TestServers: Sendable {
     public let postgres: PostgresConfiguration
     public let redis: RedisConfiguration
 
+    /// A directory for what tests write, with a short path, since sockets lie below it.
+    public static func directory() throws -> String { try variable("CONSTINTEL_TEST_DIRECTORY") }
+
     public init() throws {
-        func variable(_ name: String) throws -> String {
-            guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
-                throw Missing(variable: name)
-            }
-            return value
-        }
         postgres = PostgresConfiguration(
-            host: try variable("CONSTINTEL_TEST_POSTGRES_HOST"), database: "postgres",
-            user: try variable("CONSTINTEL_TEST_POSTGRES_USER"),
-            password: Secret(try variable("CONSTINTEL_TEST_POSTGRES_PASSWORD")), applicationName: "tests")
+            host: try TestServers.variable("CONSTINTEL_TEST_POSTGRES_HOST"), database: "postgres",
+            user: try TestServers.variable("CONSTINTEL_TEST_POSTGRES_USER"),
+            password: Secret(try TestServers.variable("CONSTINTEL_TEST_POSTGRES_PASSWORD")),
+            applicationName: "tests")
         redis = RedisConfiguration(
-            socket: try variable("CONSTINTEL_TEST_REDIS_SOCKET"), user: nil, password: nil)
+            socket: try TestServers.variable("CONSTINTEL_TEST_REDIS_SOCKET"), user: nil, password: nil)
+    }
+
+    private static func variable(_ name: String) throws -> String {
+        guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
+            throw Missing(variable: name)
+        }
+        return value
     }
 }

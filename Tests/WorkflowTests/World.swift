@@ -117,7 +117,9 @@ struct Stage {
                 do { try await executor.run() } catch is CancellationError {}
             }
             var operation = try await current(id)
-            while !halted.load(ordering: .relaxed), [.pending, .running, .unwinding].contains(operation.state) {
+            while !halted.load(ordering: .relaxed),
+                [.pending, .running, .unwinding].contains(operation.state)
+            {
                 try await Task.sleep(for: .milliseconds(2))
                 operation = try await current(id)
             }

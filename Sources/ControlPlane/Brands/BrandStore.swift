@@ -9,17 +9,18 @@ struct BrandStore: Sendable {
 
     /// Reserves the slug: from the commit on no other brand can have it.
     ///
-    /// - Throws: `Fault.conflict` when a brand has or had the slug, `Fault.invalid` when there is no such plan.
+    /// - Throws: `Fault.conflict` when a brand has or had the slug, `Fault.invalid` when there is no such
+    ///   plan.
     func insert(_ brand: BrandSpecification, id: BrandID, in transaction: PostgresTransaction) async throws {
         let now = clock.now()
         do {
             try await transaction.run(
                 """
-                insert into brand (id, slug, name, domain, industry, country, time_zone, currency, plan, status,
-                    created_at, updated_at)
+                insert into brand (id, slug, name, domain, industry, country, time_zone, currency, plan,
+                    status, created_at, updated_at)
                 values (\(id), \(brand.slug), \(brand.name), \(brand.domain), \(brand.industry),
-                    \(brand.country), \(brand.timeZone), \(brand.currency.code), \(brand.plan), 'provisioning',
-                    \(now), \(now))
+                    \(brand.country), \(brand.timeZone), \(brand.currency.code), \(brand.plan),
+                    'provisioning', \(now), \(now))
                 """)
         } catch let error as PostgresError where error.constraint == "brand_slug_key" {
             throw Fault(
@@ -83,7 +84,8 @@ struct BrandStore: Sendable {
             updatedAt, generation
         ) = try row.decode(
             (
-                BrandID, Slug, String, String?, String?, String, String, String, String, String, Bool, Timestamp,
+                BrandID, Slug, String, String?, String?, String, String, String, String, String, Bool,
+                Timestamp,
                 Timestamp, Int64
             ).self)
         guard let status = BrandView.Status(rawValue: status) else {

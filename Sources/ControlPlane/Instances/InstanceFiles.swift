@@ -6,19 +6,8 @@ import Sealing
 /// What an instance finds when it starts: `instance.json` and `credentials/` in a directory of its own, and
 /// the marker by which the edge knows the brand.
 struct InstanceFiles: Sendable {
-    /// What all instances of this installation have in common.
-    struct Surroundings: Sendable {
-        /// The host or socket directory and port of the brands' cluster, and its database.
-        let postgresHost: String
-        let postgresPort: Int
-        let database: String
-        let redisSocket: String
-        /// Directories whose file systems must not fill up.
-        let watchedDirectories: [String]
-    }
-
     let layout: StateLayout
-    let surroundings: Surroundings
+    let places: ControlPlane.Places
     let sealer: Sealer
     let tokenKeys: [VerifyingKey]
 
@@ -31,11 +20,11 @@ struct InstanceFiles: Sendable {
         return InstanceConfiguration(
             slug: slug, brandId: instance.brand, generation: instance.generation, socket: layout.socket(slug),
             database: InstanceConfiguration.Database(
-                host: surroundings.postgresHost, port: surroundings.postgresPort,
-                database: surroundings.database, role: slug.runtimeRole, connections: instance.connections),
-            streams: InstanceConfiguration.Streams(socket: surroundings.redisSocket, user: slug.redisUser),
+                host: places.postgresHost, port: places.postgresPort,
+                database: places.brandsDatabase, role: slug.runtimeRole, connections: instance.connections),
+            streams: InstanceConfiguration.Streams(socket: places.redisSocket, user: slug.redisUser),
             directory: "\(layout.instance(slug))/data",
-            watchedDirectories: surroundings.watchedDirectories)
+            watchedDirectories: places.watchedDirectories)
     }
 
     /// `configuration` as the file has it.

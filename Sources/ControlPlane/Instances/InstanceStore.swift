@@ -30,10 +30,15 @@ struct InstanceStore: Sendable {
         return try decode(row)
     }
 
-    /// The instances of brands after `cursor` that are past their provisioning, by slug.
-    func provisioned(after cursor: String, limit: Int) async throws -> [Instance] {
+    /// The instances of brands after `cursor` that have been provisioned and that no operation is changing,
+    /// by slug: an operation has its brand to itself.
+    func settled(after cursor: String, limit: Int) async throws -> [Instance] {
         let condition: SQL = """
-             where brand.status <> 'provisioning' and slug > \(cursor) order by slug limit \(limit)
+             where brand.status <> 'provisioning' and slug > \(cursor)
+                and not exists (
+                    select 1 from operation where subject = slug
+                        and state in ('pending', 'running', 'unwinding', 'stuck'))
+            order by slug limit \(limit)
             """
         return try await pool.run(InstanceStore.columns + condition).map(decode)
     }
@@ -82,7 +87,8 @@ struct InstanceStore: Sendable {
         }
     }
 
-    private func keys(of brand: BrandID, in transaction: PostgresTransaction) async throws -> [Projection.Key] {
+    private func keys(of brand: BrandID, in transaction: PostgresTransaction) async throws -> [Projection.Key]
+    {
         try await transaction.run(
             """
             select public_id, hash, environment, scopes, expires_at, revoked_at from api_key

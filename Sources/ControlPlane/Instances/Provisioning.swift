@@ -9,10 +9,8 @@ import Workflow
 /// that whichever step is repeated uses the same ones.
 struct Provisioning: Sendable {
     let brands: BrandStore
-    let store: InstanceStore
-    let tenants: TenantStore
-    let streamUsers: StreamUsers
     let instances: Instances
+    let streamUsers: StreamUsers
     let sealer: Sealer
 
     /// The saga, as the executor runs it.
@@ -136,6 +134,9 @@ struct Provisioning: Sendable {
             try await brands.deactivate(Slug(context.subject))
         }
     }
+
+    private var store: InstanceStore { instances.store }
+    private var tenants: TenantStore { instances.tenants }
 
     private func brand(_ context: StepContext) throws -> BrandID {
         guard let id = BrandID(try context.output("brand", of: "reserve")) else {

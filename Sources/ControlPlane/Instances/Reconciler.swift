@@ -54,7 +54,7 @@ actor Reconciler {
             for await _ in looks {
                 do {
                     try await pass()
-                } catch where !Task.isCancelled {
+                } catch  where !Task.isCancelled {
                     logger.warning("could not reconcile: \(error)")
                 }
             }
@@ -62,12 +62,12 @@ actor Reconciler {
         }
     }
 
-    /// Looks at every provisioned brand once.
+    /// Looks once at every brand that no operation is changing.
     func pass() async throws {
         let users = try await streamUsers.all()
         var cursor = ""
         while true {
-            let page = try await instances.store.provisioned(after: cursor, limit: Reconciler.pageSize)
+            let page = try await instances.store.settled(after: cursor, limit: Reconciler.pageSize)
             await withDiscardingTaskGroup { group in
                 for lane in 0..<min(Reconciler.parallel, page.count) {
                     group.addTask {

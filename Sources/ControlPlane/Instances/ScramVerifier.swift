@@ -21,9 +21,8 @@ struct ScramVerifier: Sendable {
         }
         let storedKey = SHA256.hash(HMACSHA256.code(for: "Client Key".utf8, key: salted))
         let serverKey = HMACSHA256.code(for: "Server Key".utf8, key: salted)
-        text = """
-            SCRAM-SHA-256$\(ScramVerifier.iterations):\(base64(salt))$\(base64(storedKey)):\(base64(serverKey))
-            """
+        let keys = "\(base64(storedKey)):\(base64(serverKey))"
+        text = "SCRAM-SHA-256$\(ScramVerifier.iterations):\(base64(salt))$\(keys)"
     }
 }
 

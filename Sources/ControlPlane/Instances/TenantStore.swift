@@ -29,6 +29,7 @@ struct TenantStore: Sendable {
         try await pool.transaction { transaction in
             try await createRole(slug.ownerRole, of: instance.brand, in: transaction)
             try await createRole(slug.runtimeRole, of: instance.brand, in: transaction)
+            let database: SQL = "\(identifier: try await database(transaction))"
             var statements: [SQL] = [
                 "alter role \(owner) nologin",
                 "grant \(owner), \(runtime) to current_user",
@@ -37,9 +38,11 @@ struct TenantStore: Sendable {
                     password \(literal: verifier.text)
                 """,
                 "alter role \(runtime) set search_path = \(identifier: slug.schemaName)",
-                "grant connect, temporary on database \(identifier: try await database(transaction)) to \(runtime)",
+                "grant connect, temporary on database \(database) to \(runtime)",
             ]
-            statements += TenantStore.timeouts.map { "alter role \(runtime) set \(raw: $0.0) = \(literal: $0.1)" }
+            statements += TenantStore.timeouts.map {
+                "alter role \(runtime) set \(raw: $0.0) = \(literal: $0.1)"
+            }
             try await transaction.run(all: statements)
         }
     }
@@ -139,7 +142,8 @@ struct TenantStore: Sendable {
     ) async throws {
         if let comment = try await roleComment(role, in: transaction) {
             guard comment == mark(brand) else {
-                throw Fault(.conflict, doing: "create the role '\(role)'", "one exists that is not this brand's")
+                throw Fault(
+                    .conflict, doing: "create the role '\(role)'", "one exists that is not this brand's")
             }
             return
         }
@@ -170,7 +174,8 @@ struct TenantStore: Sendable {
         guard let comment else { return false }
         guard comment == mark(brand) else {
             throw Fault(
-                .conflict, doing: "use the schema '\(slug.schemaName)'", "one exists that is not this brand's")
+                .conflict, doing: "use the schema '\(slug.schemaName)'", "one exists that is not this brand's"
+            )
         }
         return true
     }

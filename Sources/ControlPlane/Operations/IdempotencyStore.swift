@@ -7,7 +7,7 @@ struct IdempotencyKey: Sendable {
     /// Who asks: keys of different principals are different keys.
     let principal: String
     let text: String
-    /// SHA-256 of method, path and body.
+    /// SHA-256 of method, path and canonical body.
     let requestHash: [UInt8]
 }
 
@@ -26,8 +26,9 @@ struct IdempotencyStore: Sendable {
 
     /// Runs `work` in a transaction, once for each key: a repeated request gets the answer of the first.
     ///
-    /// The key is claimed by the same transaction, so that a crash leaves both or neither, and of two requests
-    /// at once the second waits for the first. What is kept is `remembered`, without what is shown only once.
+    /// The key is claimed by the same transaction, so that a crash leaves both or neither, and of two
+    /// requests at once the second waits for the first. What is kept is `remembered`, without what is shown
+    /// only once.
     ///
     /// - Throws: `Fault.conflict` when the key was used for another request.
     func once<Answer: Codable & Sendable>(

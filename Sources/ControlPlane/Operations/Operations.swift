@@ -1,5 +1,6 @@
 import Contract
 import Kernel
+import ServiceLifecycle
 import Workflow
 
 /// Showing operations and following them.
@@ -35,11 +36,12 @@ struct Operations: Sendable {
         }
         let found = try await store.list(subject: subject, before: position, limit: limit + 1)
         let items = found.prefix(limit).map { OperationView($0) }
-        return Page(items: items, nextCursor: found.count > limit ? Cursor(items.last?.id.description).text : nil)
+        return Page(
+            items: items, nextCursor: found.count > limit ? Cursor(items.last?.id.description).text : nil)
     }
 
     /// Calls `news` with the operation as it stands, again with each change, and with nil as a heartbeat;
-    /// returns after its final state.
+    /// returns after its final state, or when the daemon leaves: the client asks again.
     func follow(_ id: String, _ news: (OperationView?) async throws -> Void) async throws {
         var last: OperationView?
         var looksSinceNews = 0
@@ -52,7 +54,7 @@ struct Operations: Sendable {
                 try await news(nil)
                 looksSinceNews = 0
             }
-            if view.state.isFinal { return }
+            if view.state.isFinal || Task.isShuttingDownGracefully { return }
             last = view
             looksSinceNews += 1
             try await pauses.sleep(for: Operations.followPeriod)

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Kernel
@@ -6,8 +7,8 @@ import Sealing
 import Web
 
 extension Request {
-    /// The request's `Idempotency-Key` of this principal, or nil when it has none. Reads the whole body, which
-    /// can still be decoded afterwards.
+    /// The request's `Idempotency-Key` of this principal, or nil when it has none. Reads the whole body,
+    /// which can still be decoded afterwards.
     ///
     /// - Throws: `Fault.invalid` for a key that is empty, longer than 255 bytes or not printable ASCII.
     mutating func idempotencyKey(_ principal: Principal, doing: String) async throws -> IdempotencyKey? {
@@ -20,9 +21,20 @@ extension Request {
         body = RequestBody(buffer: content)
         var hash = SHA256()
         hash.update("\(method) \(uri.path)\n".utf8)
-        hash.update(content.readableBytesView)
+        hash.update(canonical(content))
         return IdempotencyKey(principal: "\(principal)", text: text, requestHash: hash.finish())
     }
+}
+
+/// A JSON body with its keys in order, since a client that encodes again may write them in another; any other
+/// body as it is.
+private func canonical(_ body: ByteBuffer) -> [UInt8] {
+    let data = Data(body.readableBytesView)
+    guard let value = try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed),
+        let sorted = try? JSONSerialization.data(
+            withJSONObject: value, options: [.sortedKeys, .fragmentsAllowed])
+    else { return Array(data) }
+    return Array(sorted)
 }
 
 extension HTTPField.Name {

@@ -3,41 +3,28 @@ import Foundation
 import Kernel
 
 /// What a brand pays for: its limits, and what it is once provisioned. One file each in `templates/plans`.
-package struct Plan: Codable, Sendable, Equatable {
+struct Plan: Codable, Sendable, Equatable {
     /// What a brand may use; projected whole into its schema as JSON.
-    package struct Limits: Codable, Sendable, Equatable {
+    struct Limits: Codable, Sendable, Equatable {
         /// Events that intake accepts in a second, on average.
-        package var eventsPerSecond: Int
+        var eventsPerSecond: Int
         /// Entries accepted and not committed, beyond which intake answers 503.
-        package var streamEntries: Int
+        var streamEntries: Int
         /// Database connections that the instance may hold.
-        package var connections: Int
+        var connections: Int
         /// Keys that are neither revoked nor expired.
-        package var apiKeys: Int
-
-        package init(eventsPerSecond: Int, streamEntries: Int, connections: Int, apiKeys: Int) {
-            self.eventsPerSecond = eventsPerSecond
-            self.streamEntries = streamEntries
-            self.connections = connections
-            self.apiKeys = apiKeys
-        }
+        var apiKeys: Int
     }
 
-    package var name: String
+    var name: String
     /// `trial` or `active`.
-    package var initialStatus: BrandView.Status
-    package var limits: Limits
-
-    package init(name: String, initialStatus: BrandView.Status, limits: Limits) {
-        self.name = name
-        self.initialStatus = initialStatus
-        self.limits = limits
-    }
+    var initialStatus: BrandView.Status
+    var limits: Limits
 
     /// Every plan in a directory of JSON files, by name.
     ///
     /// - Throws: a fault that names the file that is missing, malformed or beyond what is possible.
-    package static func load(from directory: String) throws(Fault) -> [Plan] {
+    static func load(from directory: String) throws(Fault) -> [Plan] {
         let doing = "read the plans in \(directory)"
         let files = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         var plans: [Plan] = []
@@ -61,7 +48,8 @@ package struct Plan: Codable, Sendable, Equatable {
         let numbers = [limits.eventsPerSecond, limits.streamEntries, limits.apiKeys]
         guard numbers.allSatisfy({ $0 > 0 }), (2...100).contains(limits.connections) else {
             throw Fault(
-                .invalid, doing: doing, "limits are positive, and connections 2 to 100", field: "\(name).limits")
+                .invalid, doing: doing, "limits are positive, and connections 2 to 100",
+                field: "\(name).limits")
         }
     }
 }

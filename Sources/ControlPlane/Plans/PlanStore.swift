@@ -4,13 +4,11 @@ import Kernel
 import Postgres
 
 /// The plans in the control database.
-package struct PlanStore: Sendable {
+struct PlanStore: Sendable {
     let pool: PostgresPool
 
-    package init(pool: PostgresPool) { self.pool = pool }
-
     /// Makes the table hold these plans as they are now; others stay, since brands may have them.
-    package func replace(_ plans: [Plan]) async throws {
+    func replace(_ plans: [Plan]) async throws {
         for plan in plans {
             let limits = try JSONB(encoding: plan.limits)
             try await pool.run(

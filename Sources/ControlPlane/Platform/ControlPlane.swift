@@ -10,65 +10,7 @@ import Web
 import Workflow
 
 /// The control plane, put together: what it stands on goes in, its services and routers come out.
-package struct ControlPlane: Sendable {
-    /// What the control plane stands on.
-    package struct Foundations: Sendable {
-        package var control: PostgresPool
-        package var brands: PostgresPool
-        package var redis: RedisClient
-        package var supervisor: any Supervisor
-        package var keys: PlatformKeys
-        package var layout: StateLayout
-        package var places: Places
-        package var clock: any WallClock = SystemWallClock()
-        package var saga = SagaExecutor.Settings()
-        package var logger: Logger
-
-        package init(
-            control: PostgresPool, brands: PostgresPool, redis: RedisClient, supervisor: any Supervisor,
-            keys: PlatformKeys, layout: StateLayout, places: Places, logger: Logger
-        ) {
-            self.control = control
-            self.brands = brands
-            self.redis = redis
-            self.supervisor = supervisor
-            self.keys = keys
-            self.layout = layout
-            self.places = places
-            self.logger = logger
-        }
-    }
-
-    /// Where this installation's parts are, for its instances and its users.
-    package struct Places: Sendable {
-        /// The edge's base URL, such as `http://127.0.0.1:8080`.
-        package var edge: String
-        /// The path of `constintel-instance`.
-        package var instanceExecutable: String
-        /// The socket directory or host, and the port, of the brands' PostgreSQL cluster.
-        package var postgresHost: String
-        package var postgresPort: Int
-        /// The brands' database there.
-        package var brandsDatabase: String
-        /// The path of Redis's socket.
-        package var redisSocket: String
-        /// Directories whose file systems must not fill up.
-        package var watchedDirectories: [String]
-
-        package init(
-            edge: String, instanceExecutable: String, postgresHost: String, postgresPort: Int,
-            brandsDatabase: String, redisSocket: String, watchedDirectories: [String]
-        ) {
-            self.edge = edge
-            self.instanceExecutable = instanceExecutable
-            self.postgresHost = postgresHost
-            self.postgresPort = postgresPort
-            self.brandsDatabase = brandsDatabase
-            self.redisSocket = redisSocket
-            self.watchedDirectories = watchedDirectories
-        }
-    }
-
+struct ControlPlane: Sendable {
     private let foundations: Foundations
     private let brandRoutes: BrandRoutes
     private let keyRoutes: KeyRoutes
@@ -82,15 +24,15 @@ package struct ControlPlane: Sendable {
     let reconciler: Reconciler
 
     /// Puts the parts together; nothing runs yet.
-    package init(_ foundations: Foundations) {
+    init(_ foundations: Foundations) {
         let (control, clock, logger) = (foundations.control, foundations.clock, foundations.logger)
         let brandStore = BrandStore(pool: control, clock: clock)
         let instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
-        provisioning = Provisioning(
-            brands: brandStore, store: instances.store, tenants: instances.tenants, streamUsers: streamUsers,
-            instances: instances, sealer: foundations.keys.sealer
-        ).saga
+        let steps = Provisioning(
+            brands: brandStore, instances: instances, streamUsers: streamUsers,
+            sealer: foundations.keys.sealer)
+        provisioning = steps.saga
         let operations = OperationStore(pool: control, clock: clock)
         let users = UserStore(pool: control, clock: clock)
         let passwords = PasswordWorker()
@@ -114,8 +56,9 @@ package struct ControlPlane: Sendable {
         operationRoutes = OperationRoutes(
             operations: Operations(store: operations, pauses: foundations.saga.clock))
         platformRoutes = PlatformRoutes(
-            edge: foundations.places.edge, supervisor: foundations.supervisor, control: control,
-            brands: foundations.brands, redis: foundations.redis)
+            edge: foundations.places.edge, supervisor: foundations.supervisor,
+            control: ProbeStore(pool: control), brands: ProbeStore(pool: foundations.brands),
+            redis: foundations.redis)
         sessions = Sessions(
             users: users, tokens: RefreshTokenStore(pool: control, clock: clock), brands: brandStore,
             passwords: passwords, throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
@@ -123,35 +66,34 @@ package struct ControlPlane: Sendable {
     }
 
     private static func instances(_ foundations: Foundations) -> Instances {
-        let places = foundations.places
-        return Instances(
+        Instances(
             store: InstanceStore(pool: foundations.control, clock: foundations.clock),
             tenants: TenantStore(pool: foundations.brands, clock: foundations.clock),
             files: InstanceFiles(
-                layout: foundations.layout,
-                surroundings: InstanceFiles.Surroundings(
-                    postgresHost: places.postgresHost, postgresPort: places.postgresPort,
-                    database: places.brandsDatabase, redisSocket: places.redisSocket,
-                    watchedDirectories: places.watchedDirectories),
-                sealer: foundations.keys.sealer, tokenKeys: foundations.keys.tokenKeys),
-            supervisor: foundations.supervisor, executable: places.instanceExecutable)
+                layout: foundations.layout, places: foundations.places, sealer: foundations.keys.sealer,
+                tokenKeys: foundations.keys.tokenKeys),
+            supervisor: foundations.supervisor, executable: foundations.places.instanceExecutable)
     }
 }
 
 extension ControlPlane {
     /// Everything that lives as long as the daemon, in the order of starting.
-    package var services: [any Service] {
+    ///
+    /// Each has a name of its own: the group would otherwise describe a service by everything in it.
+    var services: [ServiceGroupConfiguration.ServiceConfiguration] {
         let layout = foundations.layout
         let logger = foundations.logger
+        let edge = WebServer(
+            router: router(tokenAuthentication), listener: .path(layout.controlSocket, mode: 0o660),
+            logger: logger)
+        let local = WebServer(
+            router: router(.local), listener: .path(layout.operatorSocket, mode: 0o600), logger: logger)
         return [
-            Loop { try await executor.run() },
-            Loop { try await reconciler.run() },
-            Loop { try await keepHouse() },
-            WebServer(
-                router: router(tokenAuthentication), listener: .path(layout.controlSocket, mode: 0o660),
-                logger: logger),
-            WebServer(
-                router: router(.local), listener: .path(layout.operatorSocket, mode: 0o600), logger: logger),
+            .init(service: Loop { try await executor.run() }, serviceName: "executor"),
+            .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
+            .init(service: Loop { try await keepHouse() }, serviceName: "housekeeping"),
+            .init(service: edge, serviceName: "edge listener"),
+            .init(service: local, serviceName: "operator listener"),
         ]
     }
 
@@ -184,23 +126,10 @@ extension ControlPlane {
             do {
                 try await idempotency.purge()
                 try await sessions.tokens.purge()
-            } catch where !Task.isCancelled {
+            } catch  where !Task.isCancelled {
                 foundations.logger.warning("could not forget what has expired: \(error)")
             }
             try await foundations.saga.clock.sleep(for: .seconds(3600))
-        }
-    }
-}
-
-/// A loop that ends by being cancelled, as a service that leaves on graceful shutdown.
-struct Loop: Service {
-    let body: @Sendable () async throws -> Void
-
-    init(_ body: @escaping @Sendable () async throws -> Void) { self.body = body }
-
-    func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            do { try await body() } catch is CancellationError {}
         }
     }
 }

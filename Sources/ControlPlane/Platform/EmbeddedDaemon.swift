@@ -75,13 +75,18 @@ private struct EmbeddedStart: Service {
     private static let connections = 8
 
     func run() async throws {
-        let foundations: ControlPlane.Foundations
         do {
-            foundations = try await cancelWhenGracefulShutdown { try await stand() }
-        } catch is CancellationError {
-            return
+            let foundations = try await cancelWhenGracefulShutdown { try await stand() }
+            try await serve(foundations)
+        } catch where Task.isShuttingDownGracefully {
+            logger.info("stopped before everything was up")
         }
-        for service in ControlPlane(foundations).services { await group.addServiceUnlessShutdown(service) }
+    }
+
+    private func serve(_ foundations: ControlPlane.Foundations) async throws {
+        for service in ControlPlane(foundations).services {
+            await group.addServiceUnlessShutdown(service)
+        }
         try await EmbeddedServices(state: state, edge: address, templates: settings.templates)
             .startEdge(under: supervisor)
         logger.info("serving", metadata: ["edge": "http://\(address)", "state": "\(state.path)"])

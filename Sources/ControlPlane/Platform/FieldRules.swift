@@ -9,7 +9,8 @@ enum FieldRules {
         }
         guard (1...100).contains(text.count), text.utf8.count <= 400, !forbidden else {
             throw Fault(
-                .invalid, doing: doing, "expected 1 to 100 characters, none a control character", field: field)
+                .invalid, doing: doing, "expected 1 to 100 characters, none a control character", field: field
+            )
         }
         guard text.first?.isWhitespace != true, text.last?.isWhitespace != true else {
             throw Fault(.invalid, doing: doing, "expected no space at the beginning or the end", field: field)

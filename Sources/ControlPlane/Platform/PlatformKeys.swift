@@ -2,9 +2,9 @@ import Kernel
 import Sealing
 
 /// The installation's own keys, made at its first start and kept in `secrets/`.
-package struct PlatformKeys: Sendable {
+struct PlatformKeys: Sendable {
     /// Seals every secret in the databases.
-    package let sealer: Sealer
+    let sealer: Sealer
     /// Signs user tokens.
     let signer: TokenSigner
     /// Whoever verifies user tokens takes both: the second is the one that the next rotation signs with.
@@ -13,7 +13,7 @@ package struct PlatformKeys: Sendable {
     /// Reads the keys, making those that are missing.
     ///
     /// - Throws: a fault that names the file that has not the right length.
-    package static func load(from directory: String) throws(Fault) -> PlatformKeys {
+    static func load(from directory: String) throws(Fault) -> PlatformKeys {
         try PrivateFile.makeDirectory(directory)
         let master = try bytes(in: "\(directory)/master.key", count: Sealer.masterKeyLength)
         var signing: [SigningKey] = []

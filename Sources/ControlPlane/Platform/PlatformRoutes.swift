@@ -1,7 +1,6 @@
 import Contract
 import Hummingbird
 import Kernel
-import Postgres
 import Redis
 import Supervision
 import Web
@@ -10,8 +9,8 @@ import Web
 struct PlatformRoutes: Sendable {
     let edge: String
     let supervisor: any Supervisor
-    let control: PostgresPool
-    let brands: PostgresPool
+    let control: ProbeStore
+    let brands: ProbeStore
     let redis: RedisClient
 
     /// The supporting services; every other unit is a brand's instance.
@@ -27,7 +26,8 @@ struct PlatformRoutes: Sendable {
             }
             return try WebResponse.json(
                 PlatformView(
-                    edge: edge, release: Release.current, services: Dictionary(uniqueKeysWithValues: services)))
+                    edge: edge, release: Release.current, services: Dictionary(uniqueKeysWithValues: services)
+                ))
         }
     }
 
@@ -36,8 +36,8 @@ struct PlatformRoutes: Sendable {
         router.get("healthz") { _, _ in try WebResponse.json(HealthView(status: "ok", checks: [:])) }
         router.get("readyz") { _, _ in
             let checks = [
-                "controlDatabase": await check { _ = try await control.run("select 1") },
-                "brandsDatabase": await check { _ = try await brands.run("select 1") },
+                "controlDatabase": await check { try await control.probe() },
+                "brandsDatabase": await check { try await brands.probe() },
                 "redis": await check { _ = try await redis.send("PING") },
             ]
             let ready = checks.values.allSatisfy { $0 == "ok" }

@@ -5,32 +5,22 @@ import Postgres
 import Reactor
 
 /// Makes the two databases of an installation and the control plane's tables.
-package struct SchemaStore: Sendable {
+struct SchemaStore: Sendable {
     /// The control plane's own database.
-    package static let controlDatabase = "constintel_control"
+    static let controlDatabase = "constintel_control"
     /// The database that holds all brands' schemas.
-    package static let brandsDatabase = "constintel_brands"
+    static let brandsDatabase = "constintel_brands"
 
     /// Logs in as who may make databases and roles; its database is any that exists.
-    private let administrator: PostgresConfiguration
-    private let control: String
-    private let brands: String
-    private let reactor: Reactor
-
-    package init(
-        administrator: PostgresConfiguration, control: String = controlDatabase,
-        brands: String = brandsDatabase, reactor: Reactor
-    ) {
-        self.administrator = administrator
-        self.control = control
-        self.brands = brands
-        self.reactor = reactor
-    }
+    let administrator: PostgresConfiguration
+    var control = controlDatabase
+    var brands = brandsDatabase
+    let reactor: Reactor
 
     /// Makes what is missing, and takes from PUBLIC what PostgreSQL gives it by default. Idempotent.
     ///
     /// - Throws: `Fault.conflict` when the control database was made by a later release.
-    package func prepare() async throws {
+    func prepare() async throws {
         for database in [control, brands] {
             try await connected(to: administrator.database) { connection in
                 let found = try await connection.run(

@@ -51,7 +51,8 @@ struct Sessions: Sendable {
             guard let user = try await users.user(id) else { throw refused(doing) }
             return try pair(user, refresh: successor)
         case .reused(let id):
-            logger.warning("a refresh token was used twice; its session is ended", metadata: ["user": "\(id)"])
+            logger.warning(
+                "a refresh token was used twice; its session is ended", metadata: ["user": "\(id)"])
             throw refused(doing)
         case .unknown:
             throw refused(doing)

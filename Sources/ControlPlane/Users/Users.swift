@@ -26,12 +26,14 @@ struct Users: Sendable {
         let position = try cursor.map {
             guard let id = UserID($0.position) else {
                 throw Fault(
-                    .invalid, doing: "list users", "expected a nextCursor of an earlier page", field: "cursor")
+                    .invalid, doing: "list users", "expected a nextCursor of an earlier page", field: "cursor"
+                )
             }
             return id
         }
         let found = try await store.list(after: position, limit: limit + 1)
         let items = found.prefix(limit).map(\.view)
-        return Page(items: items, nextCursor: found.count > limit ? Cursor(items.last?.id.description).text : nil)
+        return Page(
+            items: items, nextCursor: found.count > limit ? Cursor(items.last?.id.description).text : nil)
     }
 }

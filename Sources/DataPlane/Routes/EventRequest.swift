@@ -42,7 +42,9 @@ enum EventRequest {
     }
 
     private static func isLines(_ contentType: String?) -> Bool {
-        guard let type = contentType?.split(whereSeparator: { $0 == ";" || $0 == " " }).first else { return false }
+        guard let type = contentType?.split(whereSeparator: { $0 == ";" || $0 == " " }).first else {
+            return false
+        }
         return ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(type.lowercased())
     }
 

@@ -22,7 +22,8 @@ struct ProfileRoutes: Sendable {
         let limit = try request.pageLimit(doing: doing)
         if let sent = try identifier(in: request, doing: doing) {
             let normaliser = IdentifierNormaliser(country: brand.settings.country)
-            guard !sent.value.utf8.contains(0), let identifier = normaliser.normalise([sent]).usable.first else {
+            guard !sent.value.utf8.contains(0), let identifier = normaliser.normalise([sent]).usable.first
+            else {
                 throw Fault(
                     .invalid, doing: doing, "this is no usable \(sent.kind.rawValue)",
                     field: sent.kind.rawValue)

@@ -3,7 +3,8 @@ import Kernel
 
 /// Reads dates as files have them.
 ///
-/// A value must read back as itself, so that no reader's leniency makes a date of `19970230` or `1997-1-1x`.
+/// The formatters are lenient, since a day may begin at one o'clock where the clocks leap at midnight; but a value
+/// must read back as itself, so that no leniency makes a date of `19970230` or `1997-1-1x`.
 struct ImportDates {
     /// Tried in this order where no format is given, after RFC 3339.
     static let usualFormats = [
@@ -25,7 +26,7 @@ struct ImportDates {
             formatter.locale = Locale(identifier: "en_US_POSIX")
             formatter.calendar = Calendar(identifier: .gregorian)
             formatter.timeZone = timeZone
-            formatter.isLenient = false
+            formatter.isLenient = true
             formatter.dateFormat = pattern
             return formatter
         }

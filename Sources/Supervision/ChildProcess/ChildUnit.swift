@@ -110,13 +110,18 @@ extension ChildUnit {
         }
         guard isWanted else { return }
         let launched = try await ChildProcess.launch(specification, notifySocket: files.notifySocket)
+        do {
+            try record(launched, isReady: false)
+        } catch {
+            await end(launched)
+            throw error
+        }
         guard isWanted else {
-            await launched.end(by: SIGKILL, within: specification.stopTimeout, on: clock)
-            return
+            await end(launched)
+            return files.remove()
         }
         process = launched
         enter(.starting)
-        try record(launched, isReady: false)
     }
 
     /// Adopts what an earlier supervisor left, and answers true; ends what cannot be adopted.

@@ -2,8 +2,8 @@ import FoundationEssentials
 import Glibc
 import Kernel
 
-/// What a supervisor writes down about a running child, so that the next one can adopt it, even one of a later
-/// release: what is added must be optional.
+/// What a supervisor writes down about a running child, so that the next one can adopt it, even one of a
+/// later release: what is added must be optional.
 struct UnitRecord: Codable, Equatable, Sendable {
     var process: ProcessIdentity
     /// `UnitSpecification.digest` of what was launched.

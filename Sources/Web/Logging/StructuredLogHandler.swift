@@ -10,13 +10,17 @@ public struct StructuredLogHandler: LogHandler {
         case human, json
     }
 
+    /// On every line of this logger.
     public var metadata: Logger.Metadata = [:]
+    /// Lines below it are not written.
     public var logLevel: Logger.Level
+    /// Asked for more metadata at every line.
     public var metadataProvider: Logger.MetadataProvider?
     private let label: String
     private let layout: Layout
     private let clock: any WallClock
 
+    /// A handler for the logger called `label`.
     public init(
         label: String, level: Logger.Level, layout: Layout = isatty(STDERR_FILENO) == 1 ? .human : .json,
         clock: any WallClock = SystemWallClock()
@@ -33,11 +37,13 @@ public struct StructuredLogHandler: LogHandler {
         LoggingSystem.bootstrap { StructuredLogHandler(label: $0, level: named ?? level) }
     }
 
+    /// One value of `metadata`.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line.
     public func log(event: LogEvent) {
         var line = Array(line(for: event).utf8)
         line.append(UInt8(ascii: "\n"))

@@ -112,7 +112,8 @@ struct JournalStore: Sendable {
             update operation_step set state = \(state.rawValue), attempts = attempts + 1,
                 updated_at = \(clock.now())
             from moved
-            where operation_id = moved.id and ordinal = \(step.ordinal) and operation_step.state = any(\(from))
+            where operation_id = moved.id and ordinal = \(step.ordinal)
+                and operation_step.state = any(\(from))
             """
         ).affected == 1
     }

@@ -73,7 +73,8 @@ package struct OperationStore: Sendable {
         let (id, kind, subject, state, input, step, error, runbook, done, total, createdAt, updatedAt) =
             try row.decode(
                 (
-                    UUIDv7, String, String, String, JSONB, String?, String?, String, Int, Int, Timestamp, Timestamp
+                    UUIDv7, String, String, String, JSONB, String?, String?, String, Int, Int, Timestamp,
+                    Timestamp
                 ).self)
         guard let state = Operation.State(rawValue: state) else {
             throw Fault(.internal, doing: "read operation \(id)", "its state '\(state)' is unknown here")

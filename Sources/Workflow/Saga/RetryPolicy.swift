@@ -31,7 +31,9 @@ package struct RetryPolicy: Sendable {
                 return try await work()
             } catch {
                 if Task.isCancelled { throw CancellationError() }
-                guard !(error is CancellationError), attempt < attempts, isWorthwhile(error) else { throw error }
+                guard !(error is CancellationError), attempt < attempts, isWorthwhile(error) else {
+                    throw error
+                }
             }
             try await clock.sleep(for: pause(after: attempt))
             attempt += 1

@@ -35,7 +35,8 @@ package actor SagaExecutor {
     private var active: Set<UUIDv7> = []
 
     package init(
-        sagas: [Saga], pool: PostgresPool, clock: any WallClock, settings: Settings = Settings(), logger: Logger
+        sagas: [Saga], pool: PostgresPool, clock: any WallClock, settings: Settings = Settings(),
+        logger: Logger
     ) {
         self.sagas = Dictionary(uniqueKeysWithValues: sagas.map { ($0.kind, $0) })
         self.operations = OperationStore(pool: pool, clock: clock)
@@ -96,7 +97,8 @@ package actor SagaExecutor {
             poke()
         } catch {
             if error is CancellationError || Task.isCancelled { throw CancellationError() }
-            logger.warning("left an operation to be looked at again: \(error)", metadata: ["operation": "\(id)"])
+            logger.warning(
+                "left an operation to be looked at again: \(error)", metadata: ["operation": "\(id)"])
         }
     }
 }

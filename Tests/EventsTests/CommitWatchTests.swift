@@ -3,42 +3,10 @@ import Testing
 
 @testable import Events
 
-@Suite("Waiting", .timeLimit(.minutes(1)))
-struct WaitingTests {
-    private func position(_ milliseconds: Int) -> EventStream.Position { EventStream.Position("\(milliseconds)-0")! }
-
-    @Test("a wait for arrivals lasts its period when nothing comes, each time anew")
-    func lastsItsPeriod() async {
-        let arrivals = Arrivals()
-        for _ in 0..<5 {
-            let start = ContinuousClock.now
-            await arrivals.wait(atMost: .milliseconds(20))
-            #expect(ContinuousClock.now - start >= .milliseconds(20))
-        }
-    }
-
-    @Test("an arrival ends the wait, whether it came before or during it, also after a wait that ended by time")
-    func arrivalWakes() async {
-        let arrivals = Arrivals()
-        await arrivals.wait(atMost: .milliseconds(1))
-        arrivals.announce()
-        arrivals.announce()
-        await arrivals.wait(atMost: .seconds(3600))
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await arrivals.wait(atMost: .seconds(3600)) }
-            group.addTask { arrivals.announce() }
-        }
-    }
-
-    @Test("a cancelled wait ends at once")
-    func cancelled() async {
-        let arrivals = Arrivals()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await arrivals.wait(atMost: .seconds(3600)) }
-            group.cancelAll()
-        }
-        arrivals.announce()
-        await arrivals.wait(atMost: .seconds(3600))
+@Suite("Waiting for a commit", .timeLimit(.minutes(1)))
+struct CommitWatchTests {
+    private func position(_ milliseconds: Int) -> EventStream.Position {
+        EventStream.Position("\(milliseconds)-0")!
     }
 
     @Test("a commit releases those who wait for it or for what lies before it, and nobody else")

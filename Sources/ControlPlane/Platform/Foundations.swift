@@ -1,0 +1,39 @@
+import Kernel
+import Logging
+import Postgres
+import Redis
+import Supervision
+import Workflow
+
+extension ControlPlane {
+    /// What the control plane stands on.
+    struct Foundations: Sendable {
+        var control: PostgresPool
+        var brands: PostgresPool
+        var redis: RedisClient
+        var supervisor: any Supervisor
+        var keys: PlatformKeys
+        var layout: StateLayout
+        var places: Places
+        var clock: any WallClock = SystemWallClock()
+        var saga = SagaExecutor.Settings()
+        var logger: Logger
+    }
+
+    /// Where this installation's parts are, for its instances and its users.
+    struct Places: Sendable {
+        /// The edge's base URL, such as `http://127.0.0.1:8080`.
+        var edge: String
+        /// The path of `constintel-instance`.
+        var instanceExecutable: String
+        /// The socket directory or host, and the port, of the brands' PostgreSQL cluster.
+        var postgresHost: String
+        var postgresPort: Int
+        /// The brands' database there.
+        var brandsDatabase: String
+        /// The path of Redis's socket.
+        var redisSocket: String
+        /// Directories whose file systems must not fill up.
+        var watchedDirectories: [String]
+    }
+}
