@@ -5,14 +5,25 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: infra/test.sh [FILTER]
+Usage: infra/test.sh [--skip-build] [FILTER]
 
 Builds everything and runs the tests against a private PostgreSQL and Redis. FILTER is a regular expression
 of test names.
+
+  --skip-build   run what was built last
 TEXT
 }
 
-case ${1:-} in -h | --help) usage; exit 0 ;; esac
+build=1
+filter=
+for argument in "$@"; do
+    case $argument in
+        --skip-build) build= ;;
+        -h | --help) usage; exit 0 ;;
+        -*) usage >&2; exit 64 ;;
+        *) filter=$argument ;;
+    esac
+done
 
 # Starts one server in the background as the service's user, in a session of its own.
 start_server() {
@@ -57,8 +68,10 @@ clean_up() {
 servers=()
 install_packages
 require_swift
-say "Building"
-swift build --package-path "$root" --build-tests
+if [ -n "$build" ]; then
+    say "Building"
+    swift build --package-path "$root" --build-tests
+fi
 built=$(swift build --package-path "$root" --show-bin-path)
 
 if is_root; then parent=/var/lib; else parent=${XDG_STATE_HOME:-$HOME/.local/state}; fi
@@ -86,4 +99,4 @@ as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_
     CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
     CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password" \
     CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" \
-    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing ${1:+--filter "$1"}
+    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing ${filter:+--filter "$filter"}

@@ -14,8 +14,8 @@ struct BadInputTests {
             "identifiers": #"{"email":"a@b.com"}"#,
         ]
         members.merge(changes) { $1 }
-        return
-            "{\(members.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ","))}"
+        let sorted = members.sorted { $0.key < $1.key }
+        return "{\(sorted.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ","))}"
     }
 
     private static func purchase(_ properties: String) -> String {

@@ -16,7 +16,8 @@ struct InstanceTests {
                 """
                 {"eventId":"e1","type":"purchase","occurredAt":"2026-01-31T10:00:00Z","channel":"web",
                  "identifiers":{"email":"Ann@Shop.com","phone":"(202) 555-0123"},
-                 "properties":{"orderId":"o1","total":"29.33","items":[{"productId":"p","quantity":2,"price":14.665}]}}
+                 "properties":{"orderId":"o1","total":"29.33",
+                    "items":[{"productId":"p","quantity":2,"price":14.665}]}}
                 """)
             #expect(answer.status == 202)
             let verdict = try answer.json(EventVerdict.self)
@@ -99,7 +100,8 @@ struct InstanceTests {
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for index in 0..<64 {
                     let event = """
-                        {"eventId":"e\(index % 8)","type":"purchase","identifiers":{"email":"p\(index % 3)@b.com"},
+                        {"eventId":"e\(index % 8)","type":"purchase",
+                         "identifiers":{"email":"p\(index % 3)@b.com"},
                          "properties":{"orderId":"o\(index % 8)","total":"1.25"}}
                         """
                     group.addTask { try await instance.post("/api/events", event).status }
@@ -150,18 +152,16 @@ struct InstanceTests {
     }
 
     @Test(
-        "a graceful stop commits nothing twice and loses nothing that was accepted, and the next start goes on"
+        "however it is stopped, it loses nothing that was accepted and commits nothing twice"
     )
     func restart() async throws {
         try await TestInstance.with { instance in
             for round in 0..<4 {
                 try await instance.serving(abruptly: round % 2 == 1) {
                     for index in 0..<20 {
-                        let answer = try await instance.post(
-                            "/api/events",
-                            #"{"eventId":"\#(round)-\#(index)","type":"purchase","properties":{"total":"0.05"}}"#
-                        )
-                        #expect(answer.status == 202)
+                        let key = "\"eventId\":\"\(round)-\(index)\""
+                        let event = "{\(key),\"type\":\"purchase\",\"properties\":{\"total\":\"0.05\"}}"
+                        #expect(try await instance.post("/api/events", event).status == 202)
                     }
                 }
             }
@@ -174,7 +174,7 @@ struct InstanceTests {
     }
 
     @Test(
-        "beyond the stream's limit, events are refused with when to come again, and none that was accepted is lost"
+        "beyond the stream's limit, events are refused with when to come again"
     )
     func full() async throws {
         try await TestInstance.with { instance in

@@ -62,8 +62,8 @@ struct TestBrand: Sendable {
         try await owner.run(
             """
             insert into brand_state (brand_id, slug, status, settings, limits, revision, schema_version)
-            values (\(UUIDv7(at: SystemWallClock().now())), \(slug.text), 'active', \(JSONB(encoding: settings)),
-                    '{}', 1, \(TenantSchema.version))
+            values (\(UUIDv7(at: SystemWallClock().now())), \(slug.text), 'active',
+                    \(JSONB(encoding: settings)), '{}', 1, \(TenantSchema.version))
             """)
         await owner.close()
         database = PostgresPool(

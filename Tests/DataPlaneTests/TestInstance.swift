@@ -10,8 +10,8 @@ import TestSupport
 
 @testable import DataPlane
 
-/// An instance as the product runs it, on a socket of its own: it logs in as the brand's runtime role, with the
-/// grants that a brand is provisioned with, and nothing more.
+/// An instance as the product runs it, on a socket of its own: it logs in as the brand's runtime role, with
+/// the grants that a brand is provisioned with, and nothing more.
 struct TestInstance: Sendable {
     let brand: TestBrand
     /// A live key of all scopes.
@@ -132,7 +132,7 @@ extension TestInstance {
         return minted.key.reveal()
     }
 
-    /// What changes when anything comes in: rows of every table that the instance writes, entries, dead letters.
+    /// What changes when anything comes in: rows of every table that the instance writes, entries, files.
     func footprint() async throws -> [String: Int64] {
         var counts: [String: Int64] = [:]
         for table in TenantSchema.written {

@@ -54,7 +54,8 @@ actor Reconciler {
             for await _ in looks {
                 do {
                     try await pass()
-                } catch  where !Task.isCancelled {
+                } catch {
+                    try Task.checkCancellation()
                     logger.warning("could not reconcile: \(error)")
                 }
             }

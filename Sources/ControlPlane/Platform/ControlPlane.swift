@@ -126,7 +126,8 @@ extension ControlPlane {
             do {
                 try await idempotency.purge()
                 try await sessions.tokens.purge()
-            } catch  where !Task.isCancelled {
+            } catch {
+                try Task.checkCancellation()
                 foundations.logger.warning("could not forget what has expired: \(error)")
             }
             try await foundations.saga.clock.sleep(for: .seconds(3600))

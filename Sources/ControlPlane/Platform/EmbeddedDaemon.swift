@@ -58,6 +58,7 @@ package struct EmbeddedDaemon: Sendable {
                 service: start, successTerminationBehavior: .gracefullyShutdownGroup,
                 failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: "start"))
         try await group.run()
+        logger.info("stopped")
     }
 }
 
@@ -78,7 +79,8 @@ private struct EmbeddedStart: Service {
         do {
             let foundations = try await cancelWhenGracefulShutdown { try await stand() }
             try await serve(foundations)
-        } catch where Task.isShuttingDownGracefully {
+        } catch {
+            guard Task.isShuttingDownGracefully else { throw error }
             logger.info("stopped before everything was up")
         }
     }

@@ -18,7 +18,8 @@ public struct EventWriter: Service {
     static let idlePeriod = Duration.milliseconds(250)
     /// The pauses after a failure: doubled each time, up to the second.
     static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
-    /// The failpoint between a commit and the removal of its entries: where a crash makes a batch be read again.
+    /// The failpoint between a commit and the removal of its entries: a crash there makes a batch be read
+    /// again.
     public static func afterCommit(_ brand: Slug) -> String { "events.write.afterCommit.\(brand)" }
 
     private let stream: EventStream
@@ -73,7 +74,7 @@ public struct EventWriter: Service {
     private func write(_ entries: ArraySlice<EventStream.Entry>) async throws {
         do {
             try await commit(entries)
-        } catch  where EventWriter.blames(error) {
+        } catch let error where EventWriter.blames(error) {
             guard entries.count > 1 else { return try await refuse(entries[entries.startIndex], "\(error)") }
             let middle = entries.startIndex + entries.count / 2
             try await write(entries[..<middle])

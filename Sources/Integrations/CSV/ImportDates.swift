@@ -3,8 +3,8 @@ import Kernel
 
 /// Reads dates as files have them.
 ///
-/// The formatters are lenient, since a day may begin at one o'clock where the clocks leap at midnight; but a value
-/// must read back as itself, so that no leniency makes a date of `19970230` or `1997-1-1x`.
+/// The formatters are lenient, since a day may begin at one o'clock where the clocks leap at midnight; but a
+/// value must read back as itself, so that no leniency makes a date of `19970230` or `1997-1-1x`.
 struct ImportDates {
     /// Tried in this order where no format is given, after RFC 3339.
     static let usualFormats = [
