@@ -6,6 +6,7 @@ let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "as
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -13,6 +14,7 @@ let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", packa
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
@@ -58,22 +60,24 @@ let targets: [Target] = [
     room(
         "Web",
         [
-            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, nio, nioPosix, nioHTTP,
-            nioFoundation,
+            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, metrics, nio, nioPosix,
+            nioHTTP, nioFoundation,
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOExtras", package: "swift-nio-extras"),
             .product(name: "HummingbirdCore", package: "hummingbird"),
         ]),
 
     // The data plane.
-    room("Events", ["Postgres", "Reactor", "Redis", "Workflow", "Contract", "Kernel", lifecycle, logging]),
+    room(
+        "Events",
+        ["Postgres", "Reactor", "Redis", "Workflow", "Contract", "Kernel", lifecycle, logging, metrics]),
     room("Customers", ["CPhoneNumber", "Events", "Postgres", "Contract", "Kernel"]),
     room("Commerce", ["Customers", "Events", "Postgres", "Contract", "Kernel"]),
     room(
         "Integrations",
         [
             "CCsv", "Events", "Customers", "Commerce", "Postgres", "Sealing", "Contract", "Kernel", lifecycle,
-            logging,
+            logging, metrics,
         ]),
     room(
         "DataPlane",
@@ -81,8 +85,8 @@ let targets: [Target] = [
             "Events", "Customers", "Commerce", "Integrations", "Web", "Workflow", "Contract", "Postgres",
             "Redis",
             "Reactor", "Sealing", "TenantSchema", "Supervision", "Kernel", hummingbird, lifecycle, logging,
-            nio,
-        ]),
+            metrics, nio,
+        ], resources: [.embedInCode("openapi.yaml")]),
 
     // The control plane.
     room(
@@ -90,17 +94,18 @@ let targets: [Target] = [
         [
             "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
             "Supervision",
-            "Web", "Embedded", "Kernel", "Reactor", hummingbird, lifecycle, logging, nio,
-        ]),
+            "Web", "Embedded", "Kernel", "Reactor", httpClient, hummingbird, lifecycle, logging, metrics,
+            nio,
+        ], resources: [.embedInCode("openapi.yaml")]),
     room("ConstIntelCommand", ["Contract", "Kernel", argumentParser, httpClient, nio, nioPosix]),
 
     // The executables.
     .executableTarget(
-        name: "constinteld", dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging],
+        name: "constinteld", dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging, metrics],
         path: "Sources/constinteld", swiftSettings: strict),
     .executableTarget(
         name: "constintel-instance",
-        dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging],
+        dependencies: ["DataPlane", "Web", "Contract", "Kernel", argumentParser, logging, metrics],
         path: "Sources/constintel-instance", swiftSettings: strict),
     .executableTarget(
         name: "constintel", dependencies: ["ConstIntelCommand"], path: "Sources/constintel",
@@ -108,7 +113,7 @@ let targets: [Target] = [
 
     // Tests.
     room(
-        "TestSupport", ["Postgres", "Redis", "Reactor", "Kernel", subprocess, systemPackage],
+        "TestSupport", ["Postgres", "Redis", "Reactor", "Kernel", subprocess, systemPackage, yams],
         path: "Tests/TestSupport"),
     test("KernelTests", ["Kernel", "TestSupport"]),
     test("PostgresTests", ["Postgres", "Reactor", "Kernel", logging]),
@@ -132,12 +137,18 @@ let targets: [Target] = [
         "ControlPlaneTests",
         [
             "ControlPlane", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
-            "Supervision", "Web", "Contract", "Kernel", "TestSupport", hummingbird, logging,
+            "Supervision", "Web", "Contract", "Kernel", "TestSupport", hummingbird, lifecycle, logging,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test(
         "ConstIntelCommandTests",
         ["ConstIntelCommand", "Contract", "Kernel", argumentParser, hummingbird, nio, logging]),
+    test(
+        "WebTests",
+        [
+            "Web", "Kernel", "TestSupport", hummingbird, logging, metrics,
+            .product(name: "HummingbirdTesting", package: "hummingbird"),
+        ]),
     test("TidyTests", []),
     test("Journeys", ["Contract", "Kernel", "TestSupport"]),
 ]
@@ -152,10 +163,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        // Reads openapi.yaml in tests.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: targets,
     cxxLanguageStandard: .cxx17

@@ -54,38 +54,51 @@ install_packages() {
     python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
     [ ${#missing[@]} -eq 0 ] && return
     say "Installing from Debian: ${missing[*]}"
+    remember_services
     forbid_service_starts
     {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
             as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "${missing[@]}"
     } >/dev/null || die "the packages could not be installed; is there a network? Try: apt-get install ${missing[*]}"
     allow_service_starts
-    disable_services "${missing[@]}"
+    disable_new_services
 }
 
-# policy-rc.d is what Debian's packages ask before they start a service.
+# policy-rc.d is what Debian's packages ask before they start a service. Ours bears a mark, so that one which a
+# killed run has left behind is taken away by the next.
 forbid_service_starts() {
-    [ -e /usr/sbin/policy-rc.d ] && return
-    printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+    if [ -e /usr/sbin/policy-rc.d ] && ! grep -q '^# constintel$' /usr/sbin/policy-rc.d; then return; fi
+    printf '#!/bin/sh\n# constintel\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
     as_root chmod 755 /usr/sbin/policy-rc.d
-    forbidden_by_us=1
     trap allow_service_starts EXIT
 }
 
 allow_service_starts() {
-    [ -n "${forbidden_by_us:-}" ] && as_root rm -f /usr/sbin/policy-rc.d
-    forbidden_by_us=
+    if [ -e /usr/sbin/policy-rc.d ] && grep -q '^# constintel$' /usr/sbin/policy-rc.d; then
+        as_root rm -f /usr/sbin/policy-rc.d
+    fi
 }
 
-disable_services() {
+services=(postgresql.service redis-server.service nginx.service)
+found_services=()
+
+# Notes which of the distribution's services run, or will at the next boot: those are somebody's.
+remember_services() {
     [ -d /run/systemd/system ] || return 0
-    local package
-    for package in "$@"; do
-        case $package in
-            postgresql) as_root systemctl disable --quiet --now postgresql.service || true ;;
-            redis-server) as_root systemctl disable --quiet --now redis-server.service || true ;;
-            nginx-light) as_root systemctl disable --quiet --now nginx.service || true ;;
-        esac
+    local service
+    for service in "${services[@]}"; do
+        if systemctl is-active --quiet "$service" || systemctl is-enabled --quiet "$service" 2>/dev/null; then
+            found_services+=("$service")
+        fi
+    done
+}
+
+disable_new_services() {
+    [ -d /run/systemd/system ] || return 0
+    local service
+    for service in "${services[@]}"; do
+        case " ${found_services[*]:-} " in *" $service "*) continue ;; esac
+        as_root systemctl disable --quiet --now "$service" 2>/dev/null || true
     done
 }
 
@@ -105,9 +118,24 @@ make_service_user() {
         "$service_user"
 }
 
-# Makes a directory that belongs to the user that the service runs as.
-make_service_directory() {
+# Makes a directory for the service's user alone. One that is there already must be empty or marked as ours:
+# a mistyped path must not take somebody's directory away from them.
+claim_directory() {
+    if [ -d "$1" ] && [ ! -e "$1/.constintel" ] && [ -n "$(ls -A "$1")" ]; then
+        die "$1 has files that are not ConstIntel's; choose an empty or a new directory"
+    fi
     mkdir -p "$1"
     if is_root; then chown "$service_user:$service_user" "$1"; fi
     chmod 700 "$1"
+    as_service touch "$1/.constintel"
+}
+
+# Installs programs where root runs them from too: they belong to root, not to the service's user.
+install_programs() {
+    local directory=$1
+    shift
+    mkdir -p "$directory"
+    if is_root; then chown root:root "$directory"; fi
+    chmod 755 "$directory"
+    install -m 755 "$@" "$directory/"
 }

@@ -57,30 +57,31 @@ build() {
     binaries=$(swift build --package-path "$root" -c release --static-swift-stdlib --show-bin-path)
 }
 
-# The service's user may not be allowed to read the checkout, so what runs is installed into the state directory.
+# The service's user may not be allowed to read the checkout, so what runs is installed elsewhere: for root, whose
+# command line it is too, outside of the directory that belongs to the service.
 install_release() {
     make_service_user
-    local directory
-    for directory in "" /bin /log /data; do make_service_directory "$CONSTINTEL_HOME$directory"; done
-    install -m 755 "$binaries/constinteld" "$binaries/constintel-instance" "$binaries/constintel" \
-        "$CONSTINTEL_HOME/bin/"
-    rm -rf "$CONSTINTEL_HOME/templates"
-    cp -R "$root/templates" "$CONSTINTEL_HOME/templates"
-    if is_root; then chown -R "$service_user:$service_user" "$CONSTINTEL_HOME/bin" "$CONSTINTEL_HOME/templates"; fi
+    claim_directory "$CONSTINTEL_HOME"
+    as_service mkdir -p "$CONSTINTEL_HOME/log" "$CONSTINTEL_HOME/data"
+    if is_root; then release=/usr/local/lib/constintel; else release=$CONSTINTEL_HOME/release; fi
+    install_programs "$release/bin" "$binaries/constinteld" "$binaries/constintel-instance" "$binaries/constintel"
+    rm -rf "$release/templates"
+    cp -R "$root/templates" "$release/templates"
+    chmod -R u=rwX,go=rX "$release"
 }
 
-constintel() { "$CONSTINTEL_HOME/bin/constintel" "$@"; }
+constintel() { "$release/bin/constintel" "$@"; }
 
 start_daemon() {
-    touch "$log"
-    if is_root; then chown "$service_user:$service_user" "$log"; fi
+    # Opened by the service's user: in a directory of its own, root would follow whatever link lies there.
+    as_service touch "$log"
     log_start=$(($(stat -c %s "$log") + 1))
     exec_as_service CONSTINTEL_HOME="$CONSTINTEL_HOME" CONSTINTEL_EDGE="$CONSTINTEL_EDGE" \
-        "$CONSTINTEL_HOME/bin/constinteld" --embedded --templates "$CONSTINTEL_HOME/templates" \
-        >>"$log" 2>&1 </dev/null &
+        sh -c 'exec "$1/bin/constinteld" --embedded --templates "$1/templates" >>"$2" 2>&1 </dev/null' \
+        constinteld "$release" "$log" &
     daemon=$!
     say "Starting (log: $log)"
-    "$CONSTINTEL_HOME/bin/constintel" wait --timeout 120 >/dev/null &
+    "$release/bin/constintel" wait --timeout 120 >/dev/null &
     local waiter=$!
     wait -n "$daemon" "$waiter" || true
     if ! kill -0 "$daemon" 2>/dev/null; then
@@ -105,31 +106,31 @@ fetch_demo_data() {
     if [ -e "$data" ] && echo "$sum  $data" | sha256sum --check --status; then return; fi
     say "Fetching the CDNOW order history (PyPI: Lifetimes 0.11.3)"
     local wheels
-    wheels=$(mktemp -d "$CONSTINTEL_HOME/data/fetch.XXXXXX")
+    wheels=$(mktemp -d)
     if ! python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
         --dest "$wheels" Lifetimes==0.11.3; then
         rm -rf "$wheels"
         die "the order history could not be fetched; is there a network? '--no-demo-data' goes without it"
     fi
-    python3 - "$wheels"/*.whl "$data" <<'PYTHON'
+    python3 -c '
 import sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel, open(sys.argv[2], "wb") as data:
-    data.write(wheel.read("lifetimes/datasets/CDNOW_master.txt"))
-PYTHON
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    sys.stdout.buffer.write(wheel.read("lifetimes/datasets/CDNOW_master.txt"))' "$wheels"/*.whl |
+        as_service sh -c 'cat >"$1"' cat "$data"
     rm -rf "$wheels"
     echo "$sum  $data" | sha256sum --check --status || die "the order history is not the file that was expected"
 }
 
 # The first admin, the brand and a key: each made once, and its secret shown once.
 set_up() {
-    admin=$(constintel user list --output json | grep -o '"email":"admin@[^"]*"' || true)
+    admin=$(constintel user list --limit 200 --output json | grep -o '"email":"admin@[^"]*"' || true)
     if [ -z "$admin" ]; then
         say ""
         constintel user create admin@constintel.local --role admin
     fi
     constintel brand create demo --if-absent --name "CDNOW" --industry music --country US --currency USD \
         --plan enterprise
-    if ! constintel key list demo --output json | grep -q '"name":"quickstart"'; then
+    if ! constintel key list demo --limit 200 --output json | grep -q '"name":"quickstart"'; then
         say ""
         constintel key create demo --name quickstart
     fi
@@ -149,7 +150,7 @@ show_way() {
     cat <<TEXT
 
 The edge         http://$CONSTINTEL_EDGE
-The command line $CONSTINTEL_HOME/bin/constintel --help
+The command line $release/bin/constintel --help
 Try it           curl -H "Authorization: Bearer \$KEY" http://$CONSTINTEL_EDGE/api/monitoring/stats
 TEXT
 }

@@ -43,7 +43,6 @@ start_servers() {
         --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log" || die "initdb failed; see $work/initdb.log"
     start_server postgres "$postgres/postgres" -D "$work/postgres" -c listen_addresses= -c max_connections=300 \
         -c unix_socket_directories="$work"
-    make_service_directory "$work/redis"
     start_server redis redis-server --port 0 --unixsocket "$work/redis.sock" --dir "$work/redis" \
         --appendonly yes --appendfsync always
     local tries
@@ -66,6 +65,8 @@ clean_up() {
 }
 
 servers=()
+# For promtool, which judges what /metrics answers.
+packages+=(prometheus)
 install_packages
 require_swift
 if [ -n "$build" ]; then
@@ -79,17 +80,16 @@ mkdir -p "$parent"
 work=$(mktemp -d "$parent/ci-test.XXXX")
 CONSTINTEL_HOME=$work
 make_service_user
-make_service_directory "$work"
+claim_directory "$work"
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-mkdir "$work/bin"
-install -m 755 "$built/constinteld" "$built/constintel-instance" "$built/constintel" \
-    "$built/constintelPackageTests.xctest" "$work/bin/"
+install_programs "$work/bin" "$built/constinteld" "$built/constintel-instance" "$built/constintel" \
+    "$built/constintelPackageTests.xctest"
 mkdir "$work/checkout"
 cp -R "$root/Sources" "$root/Tests" "$root/runbooks" "$root/templates" "$work/checkout/"
-make_service_directory "$work/tmp"
-if is_root; then chown -R "$service_user:$service_user" "$work/bin" "$work/checkout"; fi
+as_service mkdir "$work/tmp" "$work/redis"
+chmod -R a+rX "$work/checkout"
 start_servers
 
 say "Testing"

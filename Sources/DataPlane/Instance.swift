@@ -1,5 +1,6 @@
 import Commerce
 import Contract
+import CoreMetrics
 import Customers
 import Events
 import Foundation
@@ -20,16 +21,20 @@ public struct Instance: Sendable {
     private let configuration: InstanceConfiguration
     private let credentials: InstanceCredentials
     private let clock: any WallClock
+    private let metrics: MetricsRegistry
     private let logger: Logger
     private let reactor = Reactor()
 
+    /// - Parameter metrics: what all parts of it record into.
     public init(
         configuration: InstanceConfiguration, credentials: InstanceCredentials,
-        clock: any WallClock = SystemWallClock(), logger: Logger
+        clock: any WallClock = SystemWallClock(), metrics: MetricsRegistry = MetricsRegistry(),
+        logger: Logger
     ) {
         self.configuration = configuration
         self.credentials = credentials
         self.clock = clock
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -51,44 +56,58 @@ public struct Instance: Sendable {
     ///
     /// - Parameter onReady: called when requests are served.
     func services(onReady: @escaping @Sendable () async -> Void) async throws -> [any Service] {
-        let database = PostgresPool(
-            databaseConfiguration("reader"), maximum: max(1, configuration.database.connections - 1),
-            reactor: reactor, logger: logger)
+        try await withMetricsFactory(metrics) {
+            let parts = try await parts()
+            let server = WebServer(
+                router: router(parts), listener: listener(), logger: logger, onReady: onReady)
+            return [
+                Connections(pools: [parts.database, parts.projection], redis: parts.redis), parts.brand, parts.intake.gate,
+                writer(parts.intake, parts.brand), parts.imports, server,
+            ]
+        }
+    }
+
+    /// What the routes stand on; nothing of it runs yet.
+    func parts() async throws -> Parts {
+        // One connection is the writer's, and one reads the projection, whatever the readers are doing.
+        let database = pool("reader", connections: max(1, configuration.database.connections - 2))
+        let projection = pool("projection", connections: 1)
         let redis = RedisClient(
             RedisConfiguration(
                 socket: configuration.streams.socket, user: configuration.streams.user,
                 password: credentials.redisPassword), on: reactor)
         let brand = try await BrandFollower(
-            store: ProjectionStore(database: database), clock: clock, logger: logger)
+            store: ProjectionStore(database: projection), clock: clock, logger: logger)
         let intake = Intake(
             stream: EventStream(client: redis, brand: configuration.slug), configuration, brand)
         let imports = Imports(
             .init(
                 events: intake.events, commits: intake.commits, database: database,
                 directory: try importDirectory(), clock: clock), logger: logger)
-        let routes = Routes(intake: intake, imports: imports, brand: brand, database: database)
-        let server = WebServer(
-            router: router(routes), listener: listener(), logger: logger, onReady: onReady)
-        return [
-            Connections(database: database, redis: redis), brand, intake.gate, writer(intake, brand), imports,
-            server,
-        ]
+        return Parts(
+            intake: intake, imports: imports, brand: brand, database: database, projection: projection,
+            redis: redis)
+    }
+
+    private func pool(_ purpose: String, connections: Int) -> PostgresPool {
+        PostgresPool(
+            databaseConfiguration(purpose), maximum: connections, reactor: reactor, logger: logger)
     }
 
     /// Closes the connections that the other services share, after these have stopped.
     private struct Connections: Service {
-        let database: PostgresPool
+        let pools: [PostgresPool]
         let redis: RedisClient
 
         func run() async throws {
             try? await gracefulShutdown()
-            await database.close()
+            for pool in pools { await pool.close() }
             await redis.close()
         }
     }
 
     /// What events pass through between the door and the writer.
-    private struct Intake {
+    struct Intake {
         let stream: EventStream
         let gate: IntakeGate
         let arrivals = Arrivals()
@@ -98,16 +117,19 @@ public struct Instance: Sendable {
         init(stream: EventStream, _ configuration: InstanceConfiguration, _ brand: BrandFollower) {
             self.stream = stream
             gate = IntakeGate(
-                stream: stream, limit: brand.streamLimit, watching: configuration.watchedDirectories)
+                stream: stream, limit: { brand.streamLimit }, watching: configuration.watchedDirectories)
             events = Events(stream: stream, gate: gate, arrivals: arrivals)
         }
     }
 
-    private struct Routes {
+    /// What has been put together.
+    struct Parts {
         let intake: Intake
         let imports: Imports
         let brand: BrandFollower
         let database: PostgresPool
+        let projection: PostgresPool
+        let redis: RedisClient
     }
 
     private func writer(_ intake: Intake, _ brand: BrandFollower) -> EventWriter {
@@ -123,30 +145,34 @@ public struct Instance: Sendable {
             ], logger: logger)
     }
 
-    private func router(_ routes: Routes) -> WebRouter {
+    /// All routes of the instance.
+    func router(_ parts: Parts) -> WebRouter {
         let router = WebRouter(context: WebContext.self)
+        router.add(middleware: HTTPMetrics(factory: metrics))
         router.add(
             middleware: FaultMiddleware(clock: clock, logger: logger) { error, doing in
                 error is PostgresError ? Fault.database(error, doing: doing) : nil
             })
+        MetricsRoute(registry: metrics, gate: parts.intake.gate, database: parts.database).add(to: router)
+        router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
         let tokens = TokenVerifier(keys: credentials.tokenKeys, audience: "brand:\(configuration.slug)")
         let api = router.group("api").add(
             middleware: Authentication(
-                slug: configuration.slug, brand: routes.brand, tokens: tokens, clock: clock))
-        let profiles = ProfileListStore(database: routes.database)
+                slug: configuration.slug, brand: parts.brand, tokens: tokens, clock: clock))
+        let profiles = ProfileListStore(database: parts.database)
         EventRoutes(
-            events: routes.intake.events, commits: routes.intake.commits,
-            stored: EventListStore(database: routes.database), profiles: profiles, brand: routes.brand,
+            events: parts.intake.events, commits: parts.intake.commits,
+            stored: EventListStore(database: parts.database), profiles: profiles, brand: parts.brand,
             clock: clock
         ).add(to: api)
-        ProfileRoutes(profiles: profiles, brand: routes.brand).add(to: api)
+        ProfileRoutes(profiles: profiles, brand: parts.brand).add(to: api)
         MonitoringRoutes(
-            database: routes.database, stream: routes.intake.stream, gate: routes.intake.gate,
-            brand: routes.brand
+            database: parts.database, stream: parts.intake.stream, gate: parts.intake.gate,
+            brand: parts.brand
         ).add(to: api)
         ImportRoutes(
-            imports: routes.imports, operations: OperationStore(database: routes.database),
-            rejections: RejectionStore(database: routes.database), brand: routes.brand
+            imports: parts.imports, operations: OperationStore(database: parts.database),
+            rejections: RejectionStore(database: parts.database), brand: parts.brand
         ).add(to: api)
         return router
     }

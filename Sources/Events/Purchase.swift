@@ -49,7 +49,10 @@ public struct Purchase: Sendable {
     private static func version(_ fields: JSONFields) throws(Fault) -> Version {
         if let value = fields.value("version") {
             if let number = value.number { return .number(String(decoding: number, as: UTF8.self)) }
-            if let text = try fields.text("version", upTo: EventLimits.keyBytes) { return .text(text) }
+            if let text = try fields.text("version", upTo: EventLimits.keyBytes) {
+                // Files have numbers as texts; 10 must come after 9 there too.
+                return Money(text) == nil ? .text(text) : .number(text)
+            }
         }
         guard let text = try fields.text("updatedAt", upTo: 64) else { return .missing }
         guard let instant = Timestamp(rfc3339: text) else {

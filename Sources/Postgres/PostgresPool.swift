@@ -29,6 +29,27 @@ public actor PostgresPool {
     private var waiting = Queue<(id: UInt64, continuation: CheckedContinuation<Grant, any Error>)>()
     private var lastWaiter: UInt64 = 0
     private var isClosed = false
+    private var refusals = 0
+
+    /// How a pool is used at one moment.
+    public struct Occupancy: Sendable, Equatable {
+        /// Connections that are lent, or being opened.
+        public var used: Int
+        public var idle: Int
+        /// Connections that may be open.
+        public var maximum: Int
+        /// Callers who wait for a connection.
+        public var waiting: Int
+        /// Callers who got none, since their wait was too long or too many waited before them.
+        public var refusals: Int
+    }
+
+    /// How it is used now.
+    public var occupancy: Occupancy {
+        Occupancy(
+            used: places - idle.count, idle: idle.count, maximum: maximum, waiting: waiting.count,
+            refusals: refusals)
+    }
 
     /// The reactor of its connections.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
@@ -152,7 +173,10 @@ extension PostgresPool {
     }
 
     private func wait() async throws -> Grant {
-        guard waiting.count < PostgresPool.maximumWaiting else { throw unavailable("too many wait for it") }
+        guard waiting.count < PostgresPool.maximumWaiting else {
+            refusals += 1
+            throw unavailable("too many wait for it")
+        }
         lastWaiter += 1
         let id = lastWaiter
         // Ends with this function: with the time-out, or cancelled when the wait is over or its task is.
@@ -161,13 +185,17 @@ extension PostgresPool {
     }
 
     private func expire(_ id: UInt64) async {
-        var failure: any Error = unavailable("none of its \(maximum) connections became free in time")
+        var failure: (any Error)?
         do {
             try await Task.sleep(for: patience)
         } catch {
             failure = error
         }
-        waiting.remove { $0.id == id }?.continuation.resume(throwing: failure)
+        guard let waiter = waiting.remove(where: { $0.id == id }) else { return }
+        if failure == nil { refusals += 1 }
+        waiter.continuation.resume(
+            throwing: failure
+                ?? unavailable("none of its \(maximum) connections became free in time"))
     }
 
     private func unavailable(_ detail: String) -> Fault {

@@ -19,6 +19,13 @@ public enum WebResponse {
         Response(status: status, headers: [.contentType: "application/json"], body: .init(byteBuffer: text))
     }
 
+    /// A YAML document (RFC 9512), such as a plane's `openapi.yaml`.
+    public static func yaml(_ bytes: [UInt8]) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "application/yaml"],
+            body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
     /// An answer without a body.
     public static func empty(_ status: HTTPResponse.Status = .noContent) -> Response {
         Response(status: status)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Contract
+import CoreMetrics
 import DataPlane
 import Foundation
 import Kernel
@@ -26,6 +27,8 @@ struct InstanceCommand: AsyncParsableCommand {
     func run() async throws {
         StructuredLogHandler.bootstrap()
         do {
+            let metrics = MetricsRegistry()
+            MetricsSystem.bootstrap(metrics)
             let loaded = try InstanceConfiguration(file: configuration)
             var logger = Logger(label: "instance")
             logger[metadataKey: "brand"] = "\(loaded.slug)"
@@ -33,7 +36,7 @@ struct InstanceCommand: AsyncParsableCommand {
             let directory = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? beside
             let instance = Instance(
                 configuration: loaded, credentials: try InstanceCredentials(directory: directory),
-                logger: logger)
+                metrics: metrics, logger: logger)
             try await instance.run()
         } catch let fault as Fault {
             FileHandle.standardError.write(Data("constintel-instance: \(fault)\n".utf8))

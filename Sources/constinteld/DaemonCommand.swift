@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import CoreMetrics
 import Foundation
 import Kernel
 import Logging
@@ -42,8 +43,11 @@ struct DaemonCommand: AsyncParsableCommand {
 
     func run() async throws {
         StructuredLogHandler.bootstrap()
+        let metrics = MetricsRegistry()
+        MetricsSystem.bootstrap(metrics)
         do {
-            try await EmbeddedDaemon(settings(), logger: Logger(label: "constinteld")).run()
+            let logger = Logger(label: "constinteld")
+            try await EmbeddedDaemon(settings(), metrics: metrics, logger: logger).run()
         } catch let fault as Fault {
             FileHandle.standardError.write(Data("constinteld: \(fault)\n".utf8))
             throw ExitCode.failure

@@ -38,6 +38,19 @@ struct IdentityTests {
         }
     }
 
+    @Test("what is new comes into the profile of what is known, however many new ones come at once")
+    func newBesideKnown() async throws {
+        try await TestBrand.with { brand in
+            try await brand.write([
+                .sample("1", [.loyaltyID: "l"]),
+                .sample("2", [.phone: "+12025550123", .email: "a@b.com", .loyaltyID: "l"]),
+            ])
+            #expect(try await brand.totals.profiles == 1)
+            let pending = try await brand.database.run("select 1 from identity_pair where state = 'pending'")
+            #expect(pending.isEmpty)
+        }
+    }
+
     @Test("an event that would join two profiles is placed on its phone, and the pair is recorded as pending")
     func pending() async throws {
         for isBatched in [true, false] {

@@ -44,7 +44,7 @@ struct InstanceTests {
             let stats = try await instance.stats()
             #expect(stats.events == 1 && stats.orders == 1 && stats.profiles == 1 && stats.waiting == 0)
             #expect(
-                stats.revenue == Money("29.33") && stats.currency == "USD" && stats.brandId == event.brandId)
+                stats.revenue == "29.33" && stats.currency == "USD" && stats.brandId == event.brandId)
             let health = try await instance.get("/api/monitoring/health", as: HealthView.self)
             #expect(
                 health.status == "ok" && health.checks["postgres"] == "ok" && health.checks["redis"] == "ok")
@@ -68,7 +68,7 @@ struct InstanceTests {
                 "/api/events", #"{"type":"purchase","properties":{"total":"2"}}"#, headers: headers)
             #expect(guest.status == 204 && guest.body.isEmpty)
             let stats = try await instance.stats()
-            #expect(stats.orders == 4 && stats.profiles == 1 && stats.revenue == Money("5.30"))
+            #expect(stats.orders == 4 && stats.profiles == 1 && stats.revenue == "5.30")
         }
     }
 
@@ -79,12 +79,15 @@ struct InstanceTests {
             let batch = "{\"events\":[\(event),\(event),{\"type\":\"buy\"},\(event)]}"
             for _ in 0..<3 {
                 let one = try await instance.post("/api/events", event, headers: ["Idempotency-Key": "k1"])
-                #expect(try one.json(EventVerdict.self).eventId == "k1")
+                #expect(try one.json(EventVerdict.self).eventId == "idempotency:k1:0")
                 let many = try await instance.post(
                     "/api/events/batch", batch, headers: ["Idempotency-Key": "k2"])
                 let answer = try many.json(BatchAnswer.self)
                 #expect(
-                    answer.accepted == 3 && answer.results.map(\.eventId) == ["k2:0", "k2:1", nil, "k2:3"])
+                    answer.accepted == 3
+                        && answer.results.map(\.eventId) == [
+                            "idempotency:k2:0", "idempotency:k2:1", nil, "idempotency:k2:3",
+                        ])
                 try await instance.drained()
             }
             #expect(try await instance.stats().orders == 4)
@@ -110,7 +113,7 @@ struct InstanceTests {
             }
             try await instance.drained()
             let stats = try await instance.stats()
-            #expect(stats.events == 8 && stats.orders == 8 && stats.revenue == Money("10"))
+            #expect(stats.events == 8 && stats.orders == 8 && stats.revenue == "10.00")
         }
     }
 
@@ -161,14 +164,15 @@ struct InstanceTests {
                     for index in 0..<20 {
                         let key = "\"eventId\":\"\(round)-\(index)\""
                         let event = "{\(key),\"type\":\"purchase\",\"properties\":{\"total\":\"0.05\"}}"
-                        #expect(try await instance.post("/api/events", event).status == 202)
+                        let answer = try await instance.post("/api/events", event)
+                        #expect(answer.status == 202)
                     }
                 }
             }
             try await instance.serving {
                 try await instance.drained()
                 let stats = try await instance.stats()
-                #expect(stats.orders == 80 && stats.revenue == Money("4.00"))
+                #expect(stats.orders == 80 && stats.revenue == "4.00")
             }
         }
     }
@@ -183,7 +187,11 @@ struct InstanceTests {
             try await instance.serving {
                 try await instance.brand.holdingLease {
                     let event = #"{"type":"purchase","properties":{"total":"1"}}"#
-                    for _ in 0..<10 { #expect(try await instance.post("/api/events", event).status == 202) }
+                    for count in 1...10 {
+                        try await eventually("there is room for \(count)") {
+                            try await instance.post("/api/events", event).status == 202
+                        }
+                    }
                     let answer = try await instance.post("/api/events", event)
                     answer.expectProblem(503, .unavailable, nil, "the limit is 10")
                     #expect(answer.headers["retry-after"].flatMap(Int.init) ?? 0 > 0)

@@ -5,7 +5,8 @@ import Testing
 @Suite("What an identifier stands for")
 struct NormaliserTests {
     private func normalise(_ kind: IdentifierKind, _ value: String, country: String = "US") -> String? {
-        IdentifierNormaliser(country: country).normalise([.init(kind: kind, value: value)]).usable.first?.value
+        IdentifierNormaliser(country: country).normalise([.init(kind: kind, value: value)]).usable.first?
+            .value
     }
 
     @Test(
@@ -49,13 +50,19 @@ struct NormaliserTests {
         ])
         #expect(result.usable.map(\.kind) == [.phone, .email, .loyaltyID, .cookieID])
         #expect(!result.hasUnusableStrong)
-        #expect(IdentifierNormaliser(country: "US").normalise([.init(kind: .phone, value: "x")]).hasUnusableStrong)
-        #expect(!IdentifierNormaliser(country: "US").normalise([.init(kind: .cardLast4, value: "x")]).hasUnusableStrong)
+        #expect(
+            IdentifierNormaliser(country: "US").normalise([.init(kind: .phone, value: "x")]).hasUnusableStrong
+        )
+        #expect(
+            !IdentifierNormaliser(country: "US").normalise([.init(kind: .cardLast4, value: "x")])
+                .hasUnusableStrong)
     }
 
     @Test("values that differ in their bytes alone are two values, as PostgreSQL sees them")
     func bytes() {
-        let (one, other) = (Identifier(kind: .loyaltyID, value: "\u{E9}"), Identifier(kind: .loyaltyID, value: "e\u{301}"))
+        let (one, other) = (
+            Identifier(kind: .loyaltyID, value: "\u{E9}"), Identifier(kind: .loyaltyID, value: "e\u{301}")
+        )
         #expect(one != other)
         #expect(Set([one, other, one]).count == 2)
     }

@@ -35,7 +35,7 @@ struct OrderTests {
                     }
                     let totals = try await brand.totals
                     #expect(totals.orders == 1)
-                    #expect(totals.revenue["USD"] == Money("20.00"), "\(order), batched: \(isBatched)")
+                    #expect(totals.revenue["USD"] == "20.00", "\(order), batched: \(isBatched)")
                     let profile = try #require(try await brand.profile(.email, "a@b.com"))
                     #expect(profile.lifetimeValue == "20.00" && profile.totalOrders == 1)
                 }
@@ -56,7 +56,30 @@ struct OrderTests {
             #expect(try await brand.profile(.email, "a@b.com")?.totalOrders == 0)
             #expect(try await brand.profile(.email, "a@b.com")?.lifetimeValue == "0.00")
             #expect(try await brand.profile(.email, "c@d.com")?.lifetimeValue == "15.00")
-            #expect(try await brand.totals.revenue["USD"] == Money("15"))
+            #expect(try await brand.totals.revenue["USD"] == "15.00")
+        }
+    }
+
+    @Test("sums may be larger than any one amount")
+    func largeSums() async throws {
+        try await TestBrand.with { brand in
+            let large = #"{"total":"99999999999999.9999"}"#
+            try await brand.write([purchase("1", large), purchase("2", large, by: nil), purchase("3", large)])
+            try await brand.write([purchase("4", large)])
+            #expect(try await brand.totals.revenue["USD"] == "399999999999999.9996")
+            #expect(try await brand.profile(.email, "a@b.com")?.lifetimeValue == "299999999999999.9997")
+            #expect(try await brand.stream.deadLetters() == 0)
+        }
+    }
+
+    @Test("versions from files, which are texts, compare as numbers where they are")
+    func versionsAsTexts() async throws {
+        try await TestBrand.with { brand in
+            try await brand.write([
+                purchase("1", #"{"orderId":"o","version":"10","total":"20"}"#),
+                purchase("2", #"{"orderId":"o","version":"9","total":"10"}"#),
+            ])
+            #expect(try await brand.totals.revenue["USD"] == "20.00")
         }
     }
 
@@ -66,7 +89,7 @@ struct OrderTests {
             try await brand.write([purchase("1", #"{"total":"7.50"}"#, by: nil)])
             let totals = try await brand.totals
             #expect(totals.orders == 1 && totals.profiles == 0)
-            #expect(totals.revenue["USD"] == Money("7.50"))
+            #expect(totals.revenue["USD"] == "7.50")
         }
     }
 
@@ -88,7 +111,7 @@ struct OrderTests {
             ])
             let totals = try await brand.totals
             #expect(totals.orders == 2)
-            #expect(totals.revenue == ["USD": Money("10")!, "EUR": Money("20")!])
+            #expect(totals.revenue == ["USD": "10.00", "EUR": "20.00"])
             let profile = try #require(try await brand.profile(.email, "a@b.com"))
             #expect(profile.lifetimeValue == "10.00" && profile.totalOrders == 2)
         }
@@ -101,7 +124,7 @@ struct OrderTests {
             try await brand.write([
                 purchase("2", #"{"orderId":"o","version":2,"total":"9","currency":"EUR"}"#)
             ])
-            #expect(try await brand.totals.revenue == ["USD": Money("0")!, "EUR": Money("9")!])
+            #expect(try await brand.totals.revenue == ["USD": "0.00", "EUR": "9.00"])
             #expect(try await brand.totals.orders == 1)
         }
     }

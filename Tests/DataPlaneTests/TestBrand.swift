@@ -28,9 +28,10 @@ struct TestBrand: Sendable {
 
     /// Runs `body` with a new brand, and takes the brand away again.
     static func with<T>(
-        country: String = "US", currency: String = "USD", _ body: (TestBrand) async throws -> T
+        country: String = "US", currency: String = "USD", streamLimit: Int = 1_000_000,
+        _ body: (TestBrand) async throws -> T
     ) async throws -> T {
-        let brand = try await TestBrand(country: country, currency: currency)
+        let brand = try await TestBrand(country: country, currency: currency, streamLimit: streamLimit)
         do {
             let value = try await body(brand)
             try await brand.remove()
@@ -41,7 +42,7 @@ struct TestBrand: Sendable {
         }
     }
 
-    private init(country: String, currency: String) async throws {
+    private init(country: String, currency: String, streamLimit: Int) async throws {
         servers = try TestServers()
         slug = try Slug(
             "t\(UUIDv7(at: SystemWallClock().now()).description.replacing("-", with: "").suffix(20))")
@@ -70,7 +71,7 @@ struct TestBrand: Sendable {
             configuration, maximum: 4, reactor: TestServers.reactor, logger: Logger(label: "test"))
         redis = RedisClient(servers.redis, on: TestServers.reactor)
         stream = EventStream(client: redis, brand: slug)
-        gate = IntakeGate(stream: stream, limit: 1_000_000, watching: [])
+        gate = IntakeGate(stream: stream, limit: { streamLimit }, watching: [])
     }
 
     private func remove() async throws {

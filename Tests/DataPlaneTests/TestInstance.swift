@@ -83,17 +83,25 @@ struct TestInstance: Sendable {
         try await brand.database.run("drop role \(identifier: role)")
     }
 
+    /// The instance, of which nothing runs yet.
+    func assembled() throws -> Instance {
+        Instance(
+            configuration: configuration,
+            credentials: try InstanceCredentials(directory: directory + "/credentials"),
+            logger: TestInstance.silent)
+    }
+
+    private static var silent: Logger {
+        var logger = Logger(label: "instance")
+        logger.logLevel = .critical
+        return logger
+    }
+
     /// Runs `body` while the instance serves; then stops it, as a supervisor does or by cancelling all of it.
     func serving<T>(abruptly: Bool = false, _ body: () async throws -> T) async throws -> T {
         let (ready, readiness) = AsyncStream.makeStream(of: Void.self)
-        var logger = Logger(label: "instance")
-        logger.logLevel = .critical
-        let instance = Instance(
-            configuration: configuration,
-            credentials: try InstanceCredentials(directory: directory + "/credentials"),
-            logger: logger)
-        let services = try await instance.services { readiness.finish() }
-        let group = ServiceGroup(services: services, logger: logger)
+        let services = try await assembled().services { readiness.finish() }
+        let group = ServiceGroup(services: services, logger: TestInstance.silent)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 defer { readiness.finish() }

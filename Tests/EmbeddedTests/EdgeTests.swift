@@ -102,6 +102,22 @@ struct EdgeTests {
         }
     }
 
+    @Test("what an instance measures is not shown at the edge, however its path is written")
+    func metrics() async throws {
+        try await Edge.with { edge in
+            for rest in [
+                "/metrics", "/metrics/", "//metrics", "/metrics?a=b", "/%6detrics", "/metrics%2F", "/./metrics",
+                "/x/../metrics", "/metrics/.", "/metrics//", "/x/..%2fmetrics", "/metrics#x",
+            ] {
+                let answer = try edge.get("/b/acme\(rest)", "X-API-Key: \(key("acme"))")
+                #expect(answer.status == 404, "\(rest)")
+                #expect(try answer.problem().code == "not-found")
+            }
+            #expect(try edge.get("/b/acme/api/metrics").echo().target == "/api/metrics")
+            #expect(try edge.get("/metrics").echo().who == "constinteld")
+        }
+    }
+
     @Test("hostile and reserved slugs lead nowhere")
     func hostile() async throws {
         try await Edge.with { edge in

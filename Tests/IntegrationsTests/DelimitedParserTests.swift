@@ -103,14 +103,50 @@ struct DelimitedParserTests {
     @Test("a row at the limit is a row, and one beyond it is refused by its number, in pieces of any size")
     func tooLong() throws {
         let limit = DelimitedParser.maximumRowBytes
-        let good = Array("x\n".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit) + Array("\ny\n".utf8)
+        let good =
+            Array("x\n".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit - 1) + Array("\ny\n".utf8)
         let bad =
-            Array("x\n\"".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit + 1)
-            + Array("\"\ny\n".utf8)
+            Array("x\n\"".utf8) + Array(repeating: UInt8(ascii: "a"), count: limit) + Array("\"\ny\n".utf8)
         for size in [1000, 65_536, 262_144, Int.max] {
             #expect(try rows(good, by: size).count == 3)
             let failure = #expect(throws: DelimitedParser.Failure.self) { try rows(bad, by: size) }
             #expect("\(failure!)".hasPrefix("row 2 has more than"))
+        }
+    }
+
+    @Test("delimiters count: a row of nothing else is given up as soon as it is too long")
+    func delimitersOnly() throws {
+        for (delimiter, byte) in [(Delimiter.character(UInt8(ascii: ",")), ","), (.whitespace, " ")] {
+            var parser = DelimitedParser(delimiter: delimiter)
+            let first = try parser.feed(Array("x\n".utf8))
+            #expect(first.count == 1)
+            let piece = Array(String(repeating: byte, count: DelimitedParser.maximumRowBytes / 4).utf8)
+            for _ in 1...4 { #expect(try parser.feed(piece).isEmpty) }
+            let failure = #expect(throws: DelimitedParser.Failure.self) {
+                for _ in 1...4 { _ = try parser.feed(piece) }
+            }
+            #expect("\(failure!)".hasPrefix("row 2 has more than"))
+        }
+    }
+
+    @Test("a file of the most rows is cut whole, and one row more gives it up, in pieces of any size")
+    func tooManyRows() throws {
+        #expect(DelimitedParser.maximumRows == 10_000_000)
+        let rows = Array("a\nb\nc\n".utf8)
+        for size in 1...rows.count {
+            var whole = DelimitedParser(delimiter: .whitespace, maximumRows: 3)
+            var found = 0
+            var cut = DelimitedParser(delimiter: .whitespace, maximumRows: 2)
+            var failure: DelimitedParser.Failure?
+            for start in stride(from: 0, to: rows.count, by: size) {
+                let piece = Array(rows[start..<min(start + size, rows.count)])
+                found += try whole.feed(piece).count
+                do { _ = try cut.feed(piece) } catch { failure = failure ?? error }
+            }
+            found += try whole.finish().count
+            do { _ = try cut.finish() } catch { failure = failure ?? error }
+            #expect(found == 3)
+            #expect(failure?.description == "a file has at most 2 rows; split it into several")
         }
     }
 

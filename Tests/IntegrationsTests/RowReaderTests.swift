@@ -67,6 +67,19 @@ struct RowReaderTests {
         }
     }
 
+    @Test("a plus in a column's name may be a space that was encoded, where no column has the plus")
+    func plusForSpace() throws {
+        let map = ["map": ["email:Customer+Email", "total:Total"]]
+        #expect(try keys("Customer Email,Total\na@b.c,5", map).count == 1)
+        let readings = try read("Customer Email,Customer+Email,Total\nspace@b.c,plus@b.c,5", map)
+        guard case .event(let event) = try #require(readings.first) else {
+            Issue.record("\(readings)"); return
+        }
+        #expect(event.identifiers == [SentIdentifier(kind: .email, value: "plus@b.c")])
+        let fault = #expect(throws: Fault.self) { try read("CustomerEmail,Total\na@b.c,5", map) }
+        #expect(fault?.detail.contains("no column 'Customer+Email'") == true)
+    }
+
     @Test("with the wrong delimiter, the fault lists the columns that were found")
     func wrongDelimiter() throws {
         let fault = #expect(throws: Fault.self) { try read("customer;date;value\n1;2;3") }
@@ -78,6 +91,13 @@ struct RowReaderTests {
     func equalRows() throws {
         let rows = String(repeating: "C1,20260102,5\n", count: 255) + "C2,20260102,5\n"
         #expect(Set(try keys("customer,date,value\n" + rows)).count == 256)
+    }
+
+    @Test("the key of a row is its hash and its turn, the same in every release")
+    func stableKeys() throws {
+        let hash = "495d0d63f7a00c2e31486edb6b293f96"
+        #expect(
+            try keys("customer,date,value\nC1,20260102,5\nC1,20260102,5\n") == ["\(hash)-0", "\(hash)-1"])
     }
 
     @Test(

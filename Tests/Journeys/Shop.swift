@@ -57,7 +57,7 @@ struct Shop: Sendable {
         #expect(found.orders == history.orders)
         #expect(found.events == history.orders)
         #expect(found.profiles == history.profiles)
-        #expect(found.revenue == history.revenue)
+        #expect(found.revenue == history.revenue.description)
     }
 
     private func read<Value: Decodable>(_ type: Value.Type, _ arguments: String...) async throws -> Value {

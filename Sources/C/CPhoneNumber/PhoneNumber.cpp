@@ -33,6 +33,8 @@ PhoneNumberOutcome phone_number_normalise(
         PhoneNumber parsed;
         const auto error = util.Parse(std::string(number, length), region, &parsed);
         if (error != PhoneNumberUtil::NO_PARSING_ERROR) return PHONE_NUMBER_UNPARSABLE;
+        // A shop's filler such as "123" parses too; as everybody's number it would tie strangers together.
+        if (!util.IsPossibleNumber(parsed)) return PHONE_NUMBER_UNPARSABLE;
         std::string text;
         util.Format(parsed, PhoneNumberUtil::E164, &text);
         if (text.empty() || text.size() >= PHONE_NUMBER_CAPACITY) return PHONE_NUMBER_UNPARSABLE;

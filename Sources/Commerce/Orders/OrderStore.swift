@@ -8,7 +8,8 @@ struct OrderChange: Sendable {
     let profile: ProfileID?
     let currency: String
     let orders: Int64
-    let value: Money
+    /// A decimal literal: a sum may be larger than any one amount.
+    let value: String
 }
 
 /// The table of orders, and the sums over it.
@@ -24,7 +25,7 @@ struct OrderStore {
         let rows = try await transaction.run(OrderStore.sent(versions) + OrderStore.upsert)
         return try rows.map { row in
             let (profile, currency, orders, value) = try row.decode(
-                (ProfileID?, String, Int64, Money).self)
+                (ProfileID?, String, Int64, String).self)
             return OrderChange(profile: profile, currency: currency, orders: orders, value: value)
         }
     }
@@ -92,7 +93,7 @@ struct OrderStore {
                 updated_at = now()
             returning o.source, o.known_by, o.order_id, o.profile_id, o.currency, o.total
         )
-        select profile_id, currency, sum(orders)::bigint, sum(value)
+        select profile_id, currency, sum(orders)::bigint, sum(value)::text
         from (
             select profile_id, currency, 1 as orders, total as value from after
             union all
@@ -108,7 +109,7 @@ struct OrderStore {
         try await transaction.run(
             """
             insert into order_totals as t (currency, orders, revenue)
-            select currency, sum(orders), sum(value)
+            select currency, sum(orders), sum(value::numeric)
             from unnest(\(changes.map(\.currency)), \(changes.map(\.orders)), \(changes.map(\.value)))
                 as changed (currency, orders, value)
             group by currency order by currency
@@ -130,7 +131,7 @@ struct OrderStore {
                 updated_at = now()
             from (
                 select profile, sum(orders)::integer as orders,
-                       coalesce(sum(value) filter (where currency = \(currency)), 0) as value
+                       coalesce(sum(value::numeric) filter (where currency = \(currency)), 0) as value
                 from unnest(\(changes.map(\.profile)), \(changes.map(\.currency)), \(changes.map(\.orders)),
                             \(changes.map(\.value))) as sent (profile, currency, orders, value)
                 group by profile

@@ -10,8 +10,8 @@ public struct TotalsStore: Sendable {
         public let profiles: Int64
         /// Orders of all currencies.
         public let orders: Int64
-        /// What orders are worth, by currency.
-        public let revenue: [String: Money]
+        /// What orders are worth, by currency, as decimals with at least two places.
+        public let revenue: [String: String]
     }
 
     private let database: PostgresPool
@@ -22,11 +22,12 @@ public struct TotalsStore: Sendable {
     public func totals() async throws -> Totals {
         let rows = try await database.run(
             """
-            select t.events, t.profiles, o.currency, o.orders, o.revenue
+            select t.events, t.profiles, o.currency, o.orders,
+                   round(o.revenue, greatest(2, min_scale(o.revenue)))::text
             from brand_totals t left join order_totals o on true
             """
-        ).decode((Int64, Int64, String?, Int64?, Money?).self)
-        var revenue: [String: Money] = [:]
+        ).decode((Int64, Int64, String?, Int64?, String?).self)
+        var revenue: [String: String] = [:]
         for (_, _, currency, _, value) in rows {
             if let currency, let value { revenue[currency] = value }
         }

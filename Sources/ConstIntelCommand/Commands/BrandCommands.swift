@@ -91,7 +91,7 @@ struct BrandStats: ServiceCommand {
             [
                 ("profiles", grouped(stats.profiles)), ("events", grouped(stats.events)),
                 ("orders", grouped(stats.orders)), ("revenue", "\(stats.revenue) \(stats.currency)"),
-            ] + others.map { (name: "revenue in \($0.key)", value: Optional($0.value.description)) }
+            ] + others.map { (name: "revenue in \($0.key)", value: Optional($0.value)) }
                 + [("waiting", stats.waiting == 0 ? nil : grouped(stats.waiting))]
         ).lines
     }

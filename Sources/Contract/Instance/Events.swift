@@ -48,17 +48,17 @@ public struct StatsView: Codable, Sendable {
     public var profiles: Int64
     public var events: Int64
     public var orders: Int64
-    /// In the brand's currency.
-    public var revenue: Money
+    /// In the brand's currency: a decimal with at least two places. A sum may be larger than any `Money`.
+    public var revenue: String
     public var currency: String
     /// Orders in other currencies, by code, which `revenue` leaves out.
-    public var otherCurrencies: [String: Money]
+    public var otherCurrencies: [String: String]
     /// Entries accepted and not committed yet.
     public var waiting: Int64
 
     public init(
-        brandId: BrandID, profiles: Int64, events: Int64, orders: Int64, revenue: Money, currency: String,
-        otherCurrencies: [String: Money], waiting: Int64
+        brandId: BrandID, profiles: Int64, events: Int64, orders: Int64, revenue: String, currency: String,
+        otherCurrencies: [String: String], waiting: Int64
     ) {
         self.brandId = brandId
         self.profiles = profiles

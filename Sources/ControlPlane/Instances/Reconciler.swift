@@ -1,3 +1,4 @@
+import CoreMetrics
 import Kernel
 import Logging
 import Supervision
@@ -20,6 +21,7 @@ actor Reconciler {
     private let clock: any WallClock
     private let pauses: any Clock<Duration>
     private let logger: Logger
+    private let measures = Measures()
     /// What this process has projected, so that an unchanged brand costs nothing.
     private var projected: [Slug: Int64] = [:]
     private var partitioned: [Slug: Timestamp] = [:]
@@ -52,10 +54,13 @@ actor Reconciler {
                 }
             }
             for await _ in looks {
+                let start = ContinuousClock.now
                 do {
                     try await pass()
+                    measures.passes.recordSeconds((ContinuousClock.now - start).inSeconds)
                 } catch {
                     try Task.checkCancellation()
+                    measures.failedPasses.increment()
                     logger.warning("could not reconcile: \(error)")
                 }
             }
@@ -103,6 +108,7 @@ actor Reconciler {
             }
             try await observe(instance)
         } catch {
+            measures.failedBrands.increment()
             logger.warning("could not reconcile a brand: \(error)", metadata: ["brand": "\(slug)"])
         }
     }
@@ -119,5 +125,22 @@ actor Reconciler {
             try await instances.stop(instance.slug)
         case .running, .stopped: break
         }
+    }
+}
+
+extension Reconciler {
+    /// What is measured of passes.
+    struct Measures: Sendable {
+        /// What the names mean.
+        static let help = [
+            "constintel_reconcile_pass_duration_seconds": "Passes over all brands that came to their end.",
+            "constintel_reconcile_failures_total": "Passes that failed, and brands that failed within one.",
+        ]
+
+        let passes = Timer(label: "constintel_reconcile_pass_duration_seconds")
+        let failedPasses = Counter(
+            label: "constintel_reconcile_failures_total", dimensions: [("scope", "pass")])
+        let failedBrands = Counter(
+            label: "constintel_reconcile_failures_total", dimensions: [("scope", "brand")])
     }
 }

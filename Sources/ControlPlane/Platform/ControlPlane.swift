@@ -1,4 +1,5 @@
 import Contract
+import CoreMetrics
 import Kernel
 import Logging
 import Postgres
@@ -40,8 +41,9 @@ struct ControlPlane: Sendable {
         idempotency = IdempotencyStore(pool: control, clock: clock)
         executor = SagaExecutor(
             sagas: [provisioning], pool: control, clock: clock, settings: foundations.saga, logger: logger)
-        reconciler = Reconciler(
-            instances: instances, streamUsers: streamUsers, clock: clock, logger: logger)
+        reconciler = withMetricsFactory(foundations.metrics) {
+            Reconciler(instances: instances, streamUsers: streamUsers, clock: clock, logger: logger)
+        }
         let brands = Brands(
             store: brandStore, operations: operations, idempotency: idempotency, executor: executor,
             provisioning: provisioning, supervisor: foundations.supervisor, clock: clock)
@@ -107,8 +109,10 @@ extension ControlPlane {
     /// All routes of the control plane for one listener.
     func router(_ authentication: Authentication) -> WebRouter {
         let router = WebRouter(context: WebContext.self)
+        router.add(middleware: HTTPMetrics(factory: foundations.metrics))
         router.add(middleware: FaultMiddleware(clock: foundations.clock, logger: foundations.logger))
         platformRoutes.addProbes(to: router)
+        metricsRoute.add(to: router, authentication: authentication)
         SessionRoutes(sessions: sessions, authentication: authentication).add(to: router)
         let admin = router.group("api/admin")
             .add(middleware: AuthenticationMiddleware(authentication: authentication))
@@ -118,6 +122,13 @@ extension ControlPlane {
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
         return router
+    }
+
+    private var metricsRoute: MetricsRoute {
+        MetricsRoute(
+            registry: foundations.metrics, supervisor: foundations.supervisor,
+            scrape: InstanceScrape(layout: foundations.layout), fleet: FleetStore(pool: foundations.control),
+            pools: [("control", foundations.control), ("brands", foundations.brands)])
     }
 
     /// Forgets what has expired, once an hour.

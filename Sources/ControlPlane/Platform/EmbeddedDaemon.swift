@@ -6,6 +6,7 @@ import Reactor
 import Redis
 import ServiceLifecycle
 import Supervision
+import Web
 
 /// The whole installation in one process and its children, under one state directory.
 package struct EmbeddedDaemon: Sendable {
@@ -29,10 +30,12 @@ package struct EmbeddedDaemon: Sendable {
     }
 
     private let settings: Settings
+    private let metrics: MetricsRegistry
     private let logger: Logger
 
-    package init(_ settings: Settings, logger: Logger) {
+    package init(_ settings: Settings, metrics: MetricsRegistry, logger: Logger) {
         self.settings = settings
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -52,7 +55,7 @@ package struct EmbeddedDaemon: Sendable {
             .init(service: supervisor, serviceName: "supervisor"))
         let start = EmbeddedStart(
             settings: settings, address: address, state: state, supervisor: supervisor, group: group,
-            logger: logger)
+            metrics: metrics, logger: logger)
         await group.addServiceUnlessShutdown(
             .init(
                 service: start, successTerminationBehavior: .gracefullyShutdownGroup,
@@ -70,6 +73,7 @@ private struct EmbeddedStart: Service {
     let state: StateDirectory
     let supervisor: ChildProcessSupervisor
     let group: ServiceGroup
+    let metrics: MetricsRegistry
     let logger: Logger
 
     /// Connections of the control plane to each of its two databases.
@@ -131,6 +135,6 @@ private struct EmbeddedStart: Service {
                 postgresHost: administrator.host, postgresPort: administrator.port,
                 brandsDatabase: SchemaStore.brandsDatabase, redisSocket: connections.redis.socket,
                 watchedDirectories: [state.redis, state.postgresData]),
-            logger: logger)
+            metrics: metrics, logger: logger)
     }
 }

@@ -3,6 +3,7 @@ import Logging
 import Postgres
 import Redis
 import Supervision
+import Web
 import Workflow
 
 extension ControlPlane {
@@ -17,6 +18,8 @@ extension ControlPlane {
         var places: Places
         var clock: any WallClock = SystemWallClock()
         var saga = SagaExecutor.Settings()
+        /// What all parts of the control plane record into.
+        var metrics = MetricsRegistry()
         var logger: Logger
     }
 

@@ -5,7 +5,7 @@ import Redis
 import Supervision
 import Web
 
-/// `/api/admin/platform`, and the probes `/healthz` and `/readyz`.
+/// `/api/admin/platform`, `/api/admin/openapi.yaml`, and the probes `/healthz` and `/readyz`.
 struct PlatformRoutes: Sendable {
     let edge: String
     let supervisor: any Supervisor
@@ -31,8 +31,9 @@ struct PlatformRoutes: Sendable {
         }
     }
 
-    /// The probes need no credentials, and tell nothing that needs any.
+    /// The probes and the API's description need no credentials, and tell nothing that needs any.
     func addProbes(to router: WebRouter) {
+        router.get("api/admin/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
         router.get("healthz") { _, _ in try WebResponse.json(HealthView(status: "ok", checks: [:])) }
         router.get("readyz") { _, _ in
             let checks = [

@@ -55,10 +55,11 @@ public struct IdentifierNormaliser: Sendable {
         let domain = text[text.index(after: at)...]
         guard !local.isEmpty, !domain.isEmpty, !text.contains(where: \.isWhitespace) else { return nil }
         guard !domain.utf8.allSatisfy({ $0 < 0x80 }) else { return text }
-        guard let host = URL(string: "http://\(domain)")?.host(percentEncoded: true), !host.contains("%")
-        else {
-            return nil
-        }
+        // The URL writes its host in IDNA. What is no letter, digit, dot or dash of a host was no domain.
+        guard let host = URL(string: "http://\(domain)")?.absoluteString.dropFirst("http://".count),
+            !host.isEmpty,
+            host.allSatisfy({ $0.isASCIIDigit || ("a"..."z").contains($0) || ".-_".contains($0) })
+        else { return nil }
         return "\(local)@\(host)"
     }
 }

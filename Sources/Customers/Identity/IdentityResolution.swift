@@ -6,8 +6,8 @@ import Kernel
 /// out. Events are resolved one after the other, so how they are batched makes no difference.
 ///
 /// An event is placed on its usable strong identifier of highest priority, else on its weak one. Its strong
-/// identifiers are tied in pairs; a pair of which one side is new takes it into the other's profile, and a
-/// pair that would join two profiles is recorded as pending, for a re-fold to join.
+/// identifiers are tied in pairs: what is new comes into the profile of what is known, and a pair that would
+/// join two profiles is recorded as pending, for a re-fold to join.
 struct IdentityResolution {
     struct Known {
         let id: IdentifierID
@@ -82,32 +82,23 @@ struct IdentityResolution {
         new.append(New(identifier: identifier, id: id, firstSeenAt: instant))
     }
 
-    /// Ties each pair, by priority.
+    /// Brings those that are in no profile into the first one, by priority, that any of them has, and records
+    /// each pair.
     private mutating func tie(_ strong: [Identifier], event: EventID, at instant: Timestamp) {
+        guard strong.count > 1, let smallest = strong.compactMap({ known[$0]?.id }).min() else { return }
+        let profile =
+            strong.lazy.compactMap { [known] in known[$0]?.profile }.first
+            ?? make(ProfileID(smallest.uuid), at: instant)
+        for identifier in strong { bring(identifier, into: profile) }
         for (index, one) in strong.enumerated() {
             for other in strong[(index + 1)...] {
                 guard let left = known[one], let right = known[other] else { continue }
                 let pair = Pair(left.id, right.id)
-                let isPending = isPending(left, right)
-                if !isPending { join(one, other, at: instant) }
-                if tied.insert(pair).inserted {
-                    ties.append(Tie(pair: pair, isPending: isPending, event: event, at: instant))
-                }
+                guard tied.insert(pair).inserted else { continue }
+                ties.append(
+                    Tie(pair: pair, isPending: left.profile != right.profile, event: event, at: instant))
             }
         }
-    }
-
-    private func isPending(_ left: Known, _ right: Known) -> Bool {
-        guard let one = left.profile, let other = right.profile else { return false }
-        return one != other
-    }
-
-    private mutating func join(_ one: Identifier, _ other: Identifier, at instant: Timestamp) {
-        guard let left = known[one], let right = known[other] else { return }
-        let profile =
-            left.profile ?? right.profile ?? make(ProfileID(min(left.id, right.id).uuid), at: instant)
-        bring(one, into: profile)
-        bring(other, into: profile)
     }
 
     private mutating func placement(on identifier: Identifier, at instant: Timestamp) -> Placement? {

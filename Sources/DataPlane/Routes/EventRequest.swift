@@ -1,4 +1,5 @@
 import Events
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Kernel
@@ -70,6 +71,15 @@ enum EventRequest {
     private static func lines(_ bytes: [UInt8]) -> some Sequence<ArraySlice<UInt8>> {
         bytes.split(separator: UInt8(ascii: "\n"))
             .lazy.filter { line in line.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D } }
+    }
+
+    /// Whether the request prefers to wait for the commit: `wait` among its preferences (RFC 7240), with or
+    /// without a number of seconds.
+    static func prefersWaiting(_ request: Request) -> Bool {
+        request.headers[values: .prefer].joined(separator: ",").split(separator: ",").contains { preference in
+            let name = preference.prefix { $0 != "=" && $0 != ";" }
+            return name.trimmingCharacters(in: .whitespaces).lowercased() == "wait"
+        }
     }
 
     /// The request's `Idempotency-Key`, which seeds the keys of events that have none.

@@ -32,11 +32,17 @@ struct EventRoutes: Sendable {
     @Sendable private func acceptOne(_ request: Request, _ context: WebContext) async throws -> Response {
         let reader = try reader(context)
         let body = try await request.wholeBody(upTo: EventLimits.eventBytes, doing: EventRoutes.accepting)
-        let text = try EventRequest.document(Array(body.readableBytesView))
         let seed = try EventRequest.idempotencyKey(request)
-        let event = try reader.event(text, fallbackKey: seed ?? UUIDv7(at: clock.now()).description)
+        let event: Event
+        do {
+            let text = try EventRequest.document(Array(body.readableBytesView))
+            event = try reader.event(text, fallbackKey: key(seed, 0))
+        } catch {
+            events.countRejected(1)
+            throw error
+        }
         let positions = try await events.accept([event])
-        if request.headers[.prefer] == "wait", let position = positions.first,
+        if EventRequest.prefersWaiting(request), let position = positions.first,
             await commits.wait(for: position, timeout: EventRoutes.waitTimeout)
         {
             return try await answer(toCommitted: event)
@@ -47,10 +53,17 @@ struct EventRoutes: Sendable {
 
     /// The profile that a committed event was placed on; without a body where it belongs to nobody.
     private func answer(toCommitted event: Event) async throws -> Response {
-        guard let id = try await stored.profile(ofKey: event.key, source: event.source),
-            let profile = try await profiles.show(id)
-        else { return WebResponse.empty() }
-        return WebResponse.json(text: ByteBuffer(string: profile))
+        switch try await stored.place(ofKey: event.key, source: event.source) {
+        case .profile(let id):
+            guard let profile = try await profiles.show(id) else { return WebResponse.empty() }
+            return WebResponse.json(text: ByteBuffer(string: profile))
+        case .nobody:
+            return WebResponse.empty()
+        case .notStored:
+            throw Fault(
+                .invalid, doing: "store the event", "it was accepted, and could not be stored; it is kept as a "
+                    + "dead letter")
+        }
     }
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
@@ -63,9 +76,7 @@ struct EventRoutes: Sendable {
         var results: [EventVerdict] = []
         for (index, item) in sent.enumerated() {
             do {
-                let event = try reader.event(
-                    try item.get(),
-                    fallbackKey: seed.map { "\($0):\(index)" } ?? UUIDv7(at: clock.now()).description)
+                let event = try reader.event(try item.get(), fallbackKey: key(seed, index))
                 accepted.append(event)
                 results.append(EventVerdict(index: index, outcome: .accepted, eventId: event.key))
             } catch {
@@ -76,10 +87,16 @@ struct EventRoutes: Sendable {
                         field: fault.field))
             }
         }
+        events.countRejected(results.count - accepted.count)
         try await events.accept(accepted)
         let answer = BatchAnswer(
             accepted: accepted.count, rejected: results.count - accepted.count, results: results)
         return try WebResponse.json(answer, status: .accepted)
+    }
+
+    /// The key of an event that brings none: by the request's `Idempotency-Key`, or minted.
+    private func key(_ seed: String?, _ index: Int) -> String {
+        seed.map { EventReader.key(seed: $0, index: index) } ?? UUIDv7(at: clock.now()).description
     }
 
     /// A reader for this caller's events, if the brand takes events at present.

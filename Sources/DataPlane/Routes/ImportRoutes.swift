@@ -30,7 +30,9 @@ struct ImportRoutes: Sendable {
         let options = try ImportOptions(
             query: { name in parameters.getAll(name) }, timeZone: projection.settings.timeZone)
         let operation = try await imports.receive(
-            request.body.map { Array($0.readableBytesView) }, options: options, isTest: principal.isTest)
+            request.body.map { Array($0.readableBytesView) },
+            length: request.headers[.contentLength].flatMap { Int64($0) }, options: options,
+            isTest: principal.isTest)
         return try WebResponse.json(operation, status: .accepted)
     }
 

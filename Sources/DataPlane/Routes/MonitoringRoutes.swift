@@ -30,7 +30,7 @@ struct MonitoringRoutes: Sendable {
             StatsView(
                 brandId: projection.brandID, profiles: totals.profiles, events: totals.events,
                 orders: totals.orders,
-                revenue: totals.revenue[currency] ?? .zero, currency: currency,
+                revenue: totals.revenue[currency] ?? "0.00", currency: currency,
                 otherCurrencies: totals.revenue.filter { $0.key != currency },
                 waiting: Int64(try await stream.length())))
     }
@@ -43,6 +43,12 @@ struct MonitoringRoutes: Sendable {
         checks["redis"] = await check { _ = try await stream.length() }
         checks["projection"] = await check { _ = try brand.projection() }
         checks["disk"] = gate.fullDirectory.map { "the disk of \($0) is nearly full" } ?? "ok"
+        checks["deadLetters"] = await check {
+            let count = try await stream.deadLetters()
+            guard count == 0 else {
+                throw Fault(.unavailable, doing: "store every event", "\(count) events could not be stored")
+            }
+        }
         checks["writer"] =
             gate.waiting < MonitoringRoutes.behindEntries ? "ok" : "\(gate.waiting) events wait"
         let isWell = checks.values.allSatisfy { $0 == "ok" }

@@ -2,16 +2,26 @@ import Kernel
 
 /// Reads one event as a client sends it, and says precisely what is wrong with one that is not acceptable.
 public struct EventReader: Sendable {
-    /// Whose events these are.
+    /// Whose events these are. Test keys have a source of their own, so that what was tried with one can be
+    /// sent in earnest with the same event ids.
     public struct Sender: Sendable {
-        public var source: String
-        public var isTest: Bool
+        /// What ends the source of events of test keys.
+        public static let testSuffix = ".test"
+
+        let source: String
+        let isTest: Bool
 
         public init(source: String, isTest: Bool) {
-            self.source = source
+            self.source = isTest ? source + Sender.testSuffix : source
             self.isTest = isTest
         }
     }
+
+    /// What begins the key of an event that is known by its request's `Idempotency-Key`; no `eventId` does.
+    static let seededPrefix = "idempotency:"
+
+    /// The key of the event at `index` of a request with this `Idempotency-Key`.
+    public static func key(seed: String, index: Int) -> String { "\(seededPrefix)\(seed):\(index)" }
 
     static let doing = "accept the event"
     private static let fields: Set<String> = [
@@ -51,10 +61,18 @@ public struct EventReader: Sendable {
         }
         return Event(
             source: sender.source,
-            key: try fields.text("eventId", upTo: EventLimits.keyBytes) ?? fallbackKey(),
+            key: try eventID(fields) ?? fallbackKey(),
             type: type, occurredAt: try occurredAt(fields), receivedAt: receivedAt,
             channel: try fields.text("channel", upTo: EventLimits.channelBytes) ?? "api",
             identifiers: identifiers, properties: try properties(fields, of: type), isTest: sender.isTest)
+    }
+
+    private func eventID(_ fields: JSONFields) throws(Fault) -> String? {
+        guard let id = try fields.text("eventId", upTo: EventLimits.keyBytes) else { return nil }
+        guard !id.hasPrefix(EventReader.seededPrefix) else {
+            throw fields.fault("eventId", "an event's id does not begin with '\(EventReader.seededPrefix)'")
+        }
+        return id
     }
 
     private func type(_ fields: JSONFields) throws(Fault) -> EventType {

@@ -5,6 +5,7 @@ public struct Events: Sendable {
     private let stream: EventStream
     private let gate: IntakeGate
     private let arrivals: Arrivals
+    private let metrics = EventMetrics()
 
     public init(stream: EventStream, gate: IntakeGate, arrivals: Arrivals) {
         self.stream = stream
@@ -18,14 +19,24 @@ public struct Events: Sendable {
     @discardableResult
     public func accept(_ events: [Event]) async throws -> [EventStream.Position] {
         guard !events.isEmpty else { return [] }
-        try gate.enter(events.count)
+        do {
+            try gate.enter(events.count)
+        } catch {
+            metrics.refuse(gate.fullDirectory == nil ? .full : .disk)
+            throw error
+        }
         do {
             let positions = try await stream.append(events)
+            gate.settle(events.count, areAppended: true)
+            metrics.accepted.increment(by: events.count)
             arrivals.announce()
             return positions
         } catch {
-            gate.leave(events.count)
+            gate.settle(events.count, areAppended: false)
+            metrics.refuse(.stream)
             throw error
         }
     }
+    /// Counts events that were not acceptable as they were sent, and so never came here.
+    public func countRejected(_ count: Int) { metrics.rejected.increment(by: count) }
 }

@@ -16,48 +16,73 @@ public final class IntakeGate: Service {
     private let directories: [String]
     private let state: Mutex<State>
 
+    private let limit: @Sendable () -> Int
+
+    /// What may have come in while the stream was measured is counted beside the measure, and forgotten only
+    /// with the next one: a measure never makes room that is not there.
     private struct State {
-        var limit: Int
-        var waiting = 0
+        /// The stream's last length, less what has been removed since.
+        var measured = 0
+        /// Appended since the last measure began.
+        var appended = 0
+        /// On their way into the stream.
+        var entering = 0
         var fullDirectory: String?
+
+        var waiting: Int { max(0, measured + appended + entering) }
     }
 
-    public init(stream: EventStream, limit: Int, watching directories: [String]) {
+    /// - Parameters:
+    ///   - limit: how many events may wait at present.
+    ///   - directories: those whose file systems events are written to.
+    public init(
+        stream: EventStream, limit: @escaping @Sendable () -> Int, watching directories: [String]
+    ) {
         self.stream = stream
+        self.limit = limit
         self.directories = directories
-        state = Mutex(State(limit: limit))
+        state = Mutex(State())
     }
 
     /// Takes room for `count` events.
     ///
     /// - Throws: `Fault.unavailable` with a time to wait when there is none.
     func enter(_ count: Int) throws {
+        let limit = limit()
         try state.withLock { state in
             if let directory = state.fullDirectory {
                 throw Fault(
                     .unavailable, doing: "accept the events", "the disk of \(directory) is nearly full",
                     retryAfter: .seconds(30))
             }
-            guard state.waiting + count <= state.limit else {
+            guard state.waiting + count <= limit else {
                 throw Fault(
                     .unavailable, doing: "accept the events",
-                    "\(state.waiting) events wait to be stored, and the limit is \(state.limit)",
+                    "\(state.waiting) events wait to be stored, and the limit is \(limit)",
                     retryAfter: .seconds(2))
             }
-            state.waiting += count
+            state.entering += count
         }
     }
 
-    /// Tells that `count` events are no longer in the stream, or never got there.
-    func leave(_ count: Int) {
-        state.withLock { $0.waiting = max(0, $0.waiting - count) }
+    /// Tells what became of `count` events that had entered.
+    func settle(_ count: Int, areAppended: Bool) {
+        state.withLock { state in
+            state.entering -= count
+            if areAppended { state.appended += count }
+        }
     }
 
-    /// Changes how many events may wait.
-    public func setLimit(_ limit: Int) { state.withLock { $0.limit = limit } }
+    /// Tells that `count` events are no longer in the stream.
+    func leave(_ count: Int) {
+        state.withLock { $0.measured -= count }
+    }
 
-    /// The last measure of the stream, counting what has come in since.
+    /// How many events wait to be committed: the last measure of the stream, and what has come in since.
     public var waiting: Int { state.withLock { $0.waiting } }
+
+    /// How many events may wait at present.
+    public var maximumWaiting: Int { limit() }
 
     /// The directory whose disk is nearly full, if there is one.
     public var fullDirectory: String? { state.withLock { $0.fullDirectory } }
@@ -74,16 +99,20 @@ public final class IntakeGate: Service {
 
     private func measure() async {
         let full = directories.first { IntakeGate.freeBytes(at: $0) < IntakeGate.lowDiskBytes }
+        let earlier = state.withLock { $0.appended }
         let length = try? await stream.length()
         state.withLock { state in
             state.fullDirectory = full
-            if let length { state.waiting = length }
+            if let length {
+                state.measured = length
+                state.appended -= earlier
+            }
         }
     }
 
     /// Bytes that an unprivileged process may still write; a directory that cannot be asked counts as roomy,
     /// since whoever writes there will say so.
-    private static func freeBytes(at directory: String) -> UInt64 {
+    package static func freeBytes(at directory: String) -> UInt64 {
         var information = statvfs()
         guard statvfs(directory, &information) == 0 else { return .max }
         return UInt64(information.f_bavail) * UInt64(information.f_frsize)

@@ -62,16 +62,25 @@ public struct EventListStore: Sendable {
         return try rows.first?.decode(String.self)
     }
 
-    /// The profile that the event of this key was placed on; nil when it was placed on none.
-    public func profile(ofKey key: String, source: String) async throws -> ProfileID? {
+    /// Where a committed event is.
+    public enum Place: Sendable {
+        case profile(ProfileID)
+        /// It counts for the brand and belongs to no profile.
+        case nobody
+        /// No event of this key is stored.
+        case notStored
+    }
+
+    /// Where the event of this key was placed.
+    public func place(ofKey key: String, source: String) async throws -> Place {
         let known = try await EventStore().known([key], source: source, on: database)
-        guard let event = known.values.first else { return nil }
+        guard let event = known.values.first else { return .notStored }
         let received = event.uuid.instant
         let rows = try await database.run(
             """
             select customer_profile_id from customer_raw_event
             where id = \(event) and created_at >= \(received) and created_at < \(received + .milliseconds(1))
             """)
-        return try rows.first?.decode(ProfileID?.self)
+        return try rows.first?.decode(ProfileID?.self).map(Place.profile) ?? .nobody
     }
 }

@@ -29,6 +29,7 @@ public struct EventWriter: Service {
     private let database: WriterDatabase
     private let projectors: [any Projector]
     private let logger: Logger
+    private let metrics = EventMetrics()
 
     public init(
         intake: (stream: EventStream, gate: IntakeGate, arrivals: Arrivals), commits: CommitWatch,
@@ -41,29 +42,44 @@ public struct EventWriter: Service {
         self.logger = logger
     }
 
+    /// Writes until a graceful shutdown.
+    ///
+    /// - Throws: `Fault.conflict` when this process is fenced: it must not go on accepting either.
     public func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            var pause = EventWriter.pauses.first
-            while !Task.isCancelled {
-                do {
-                    if try await writeOldest() == 0 { await arrivals.wait(atMost: EventWriter.idlePeriod) }
-                    pause = EventWriter.pauses.first
-                } catch let fault as Fault where fault.code == .conflict {
-                    throw fault
-                } catch {
-                    if Task.isCancelled { return }
-                    logger.warning("the writer waits and tries again", metadata: ["error": "\(error)"])
-                    try? await Task.sleep(for: pause)
-                    pause = min(pause * 2, EventWriter.pauses.last)
-                }
-            }
+        do {
+            try await cancelWhenGracefulShutdown { try await writeForEver() }
+        } catch {
+            await database.close()
+            throw error
         }
         await database.close()
     }
 
-    /// Commits the oldest entries and removes them; gives how many there were.
-    func writeOldest() async throws -> Int {
-        let entries = try await stream.oldest(EventWriter.batchEntries)
+    private func writeForEver() async throws {
+        var pause = EventWriter.pauses.first
+        var size = EventWriter.batchEntries
+        while !Task.isCancelled {
+            do {
+                if try await writeOldest(size) == 0 { await arrivals.wait(atMost: EventWriter.idlePeriod) }
+                pause = EventWriter.pauses.first
+                size = min(size * 2, EventWriter.batchEntries)
+            } catch let fault as Fault where fault.code == .conflict {
+                throw fault
+            } catch {
+                if Task.isCancelled { return }
+                metrics.failures.increment()
+                logger.warning("the writer waits and tries again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, EventWriter.pauses.last)
+                // What fails by its size, such as a time-out, may pass in smaller batches.
+                size = max(1, size / 2)
+            }
+        }
+    }
+
+    /// Commits the oldest entries, at most `count`, and removes them; gives how many there were.
+    func writeOldest(_ count: Int = batchEntries) async throws -> Int {
+        let entries = try await stream.oldest(count)
         guard !entries.isEmpty else { return 0 }
         try await write(entries[...])
         return entries.count
@@ -87,7 +103,7 @@ public struct EventWriter: Service {
         switch error {
         case let error as PostgresError: error.isDataError
         case let fault as Fault: fault.code == .invalid
-        default: error is JSONError
+        default: error is JSONError || error is PostgresDecodingError
         }
     }
 
@@ -98,11 +114,20 @@ public struct EventWriter: Service {
             do {
                 let event = try EventEnvelope.event(from: entry.fields)
                 events.append(PlacedEvent(id: EventID(at: event.receivedAt), event: event))
+            } catch EventEnvelope.Unreadable.newer(let version) {
+                // Not a bad event but an old reader: it waits for the release that wrote it.
+                throw Fault(
+                    .unavailable, doing: "read the stream",
+                    "an entry has version \(version), newer than this release knows")
             } catch {
                 unreadable.append((entry, error))
             }
         }
-        if !events.isEmpty { try await database.commit(EventBatch(events: events), through: projectors) }
+        if !events.isEmpty {
+            let start = ContinuousClock.now
+            let new = try await database.commit(EventBatch(events: events), through: projectors)
+            metrics.commit(events.count, new: new, in: ContinuousClock.now - start)
+        }
         try Failpoint.hit(EventWriter.afterCommit(stream.brand))
         for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
         let refused = Set(unreadable.map(\.0.id))
@@ -116,6 +141,7 @@ public struct EventWriter: Service {
         logger.error("an event cannot be stored", metadata: ["entry": "\(entry.id)", "reason": "\(reason)"])
         try await stream.refuse(entry, because: reason)
         try await stream.remove([entry])
+        metrics.deadLettered.increment()
         gate.leave(1)
         await commits.publish(entry.position)
     }
@@ -135,16 +161,18 @@ public actor WriterDatabase {
         self.generation = generation
     }
 
-    /// Applies `batch` through all `projectors` in one transaction, under the writer lease.
+    /// Applies `batch` through all `projectors` in one transaction, under the writer lease; gives how many of
+    /// its events were new.
     ///
     /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL
     /// refuses.
-    func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws {
+    func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws -> Int {
         let connection = try await open()
-        try await connection.transaction { [store, generation] transaction in
+        return try await connection.transaction { [store, generation] transaction in
             try await store.holdLease(generation: generation, in: transaction)
             var batch = batch
             for projector in projectors { try await projector.project(&batch, in: transaction) }
+            return batch.events.count
         }
     }
 

@@ -12,18 +12,22 @@ struct DelimitedParser: ~Copyable {
         var fields: [[UInt8]]
     }
 
-    /// Bytes of one row beyond which the file is given up: an opening quote that nothing closes would
-    /// otherwise swallow the rest of it.
+    /// Bytes of one row, with what ends its fields, beyond which the file is given up: an opening quote that
+    /// nothing closes would otherwise swallow the rest of it, and a row of delimiters fill the memory.
     static let maximumRowBytes = 256 * 1024
+    /// Rows of one file, its header counted: something is remembered of each until the file ends.
+    static let maximumRows: Int64 = 10_000_000
 
     enum Failure: Error, CustomStringConvertible {
         case rowTooLong(row: Int64)
+        case tooManyRows(limit: Int64)
         case library(String)
 
         var description: String {
             switch self {
             case .rowTooLong(let row):
                 "row \(row) has more than \(DelimitedParser.maximumRowBytes) bytes; is a quote left open?"
+            case .tooManyRows(let limit): "a file has at most \(limit) rows; split it into several"
             case .library(let reason): "the file could not be parsed: \(reason)"
             }
         }
@@ -32,14 +36,41 @@ struct DelimitedParser: ~Copyable {
     /// What the library's callbacks fill.
     private final class Collector {
         let dropsEmptyFields: Bool
+        let maximumRows: Int64
         var rows: [Row] = []
         var fields: [[UInt8]] = []
         var rowBytes = 0
         var rowNumber: Int64 = 0
-        /// The first row that is too long.
-        var tooLong: Int64?
+        /// The first thing that was too much; nothing is collected from there on.
+        var failure: Failure?
 
-        init(dropsEmptyFields: Bool) { self.dropsEmptyFields = dropsEmptyFields }
+        init(dropsEmptyFields: Bool, maximumRows: Int64) {
+            self.dropsEmptyFields = dropsEmptyFields
+            self.maximumRows = maximumRows
+        }
+
+        func take(_ field: UnsafeRawBufferPointer) {
+            guard failure == nil else { return }
+            rowBytes += field.count + 1
+            guard rowBytes <= DelimitedParser.maximumRowBytes else {
+                failure = .rowTooLong(row: rowNumber + 1)
+                return
+            }
+            if field.isEmpty, dropsEmptyFields { return }
+            fields.append(Array(field))
+        }
+
+        func endRow() {
+            guard failure == nil else { return }
+            rowNumber += 1
+            guard rowNumber <= maximumRows else {
+                failure = .tooManyRows(limit: maximumRows)
+                return
+            }
+            if !fields.isEmpty { rows.append(Row(number: rowNumber, fields: fields)) }
+            fields = []
+            rowBytes = 0
+        }
     }
 
     private let parser: UnsafeMutablePointer<csv_parser>
@@ -49,8 +80,8 @@ struct DelimitedParser: ~Copyable {
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// - Parameter delimiter: where rows are columns padded with spaces, every run of spaces separates.
-    init(delimiter: Delimiter) {
-        collector = Collector(dropsEmptyFields: delimiter == .whitespace)
+    init(delimiter: Delimiter, maximumRows: Int64 = DelimitedParser.maximumRows) {
+        collector = Collector(dropsEmptyFields: delimiter == .whitespace, maximumRows: maximumRows)
         parser = .allocate(capacity: 1)
         let initialised = csv_init(parser, 0)
         precondition(initialised == 0, "libcsv could not be initialised")
@@ -82,7 +113,7 @@ struct DelimitedParser: ~Copyable {
         guard taken == bytes.count else { throw .library(String(cString: csv_strerror(csv_error(parser)))) }
         // The buffer holds the field that has begun: one of twice the limit will be too long when it ends.
         if csv_get_buffer_size(parser) > 2 * DelimitedParser.maximumRowBytes {
-            throw .rowTooLong(row: collector.tooLong ?? collector.rowNumber + 1)
+            throw collector.failure ?? .rowTooLong(row: collector.rowNumber + 1)
         }
         return try takeRows()
     }
@@ -102,7 +133,7 @@ struct DelimitedParser: ~Copyable {
     }
 
     private func takeRows() throws(Failure) -> [Row] {
-        if let row = collector.tooLong { throw .rowTooLong(row: row) }
+        if let failure = collector.failure { throw failure }
         defer { collector.rows.removeAll(keepingCapacity: true) }
         return collector.rows
     }
@@ -111,24 +142,13 @@ struct DelimitedParser: ~Copyable {
         @convention(c) (UnsafeMutableRawPointer?, Int, UnsafeMutableRawPointer?) -> Void = {
             bytes, count, context in
             guard let context else { return }
-            let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-            collector.rowBytes += count
-            if collector.rowBytes > DelimitedParser.maximumRowBytes, collector.tooLong == nil {
-                collector.tooLong = collector.rowNumber + 1
-            }
-            if count == 0, collector.dropsEmptyFields { return }
-            collector.fields.append(Array(UnsafeRawBufferPointer(start: bytes, count: count)))
+            Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
+                .take(UnsafeRawBufferPointer(start: bytes, count: count))
         }
 
     private static let onRow: @convention(c) (Int32, UnsafeMutableRawPointer?) -> Void = { _, context in
         guard let context else { return }
-        let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()
-        collector.rowNumber += 1
-        if !collector.fields.isEmpty {
-            collector.rows.append(Row(number: collector.rowNumber, fields: collector.fields))
-        }
-        collector.fields = []
-        collector.rowBytes = 0
+        Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue().endRow()
     }
 }
 

@@ -1,5 +1,6 @@
 import Contract
-import Glibc
+import Events
+import Foundation
 import Kernel
 
 /// An uploaded file in the instance's directory, from its receipt until its import has ended.
@@ -10,34 +11,47 @@ struct ImportFile: Sendable {
     static let sampleBytes = 64 * 1024
     static let pieceBytes = 256 * 1024
 
-    let path: String
+    let operation: OperationID
+    private let directory: String
+    private let lowDiskBytes: UInt64
 
-    init(directory: String, operation: OperationID) {
-        path = "\(directory)/\(operation).csv"
+    /// - Parameter lowDiskBytes: free bytes of the disk below which nothing more is received.
+    init(directory: String, operation: OperationID, lowDiskBytes: UInt64 = IntakeGate.lowDiskBytes) {
+        self.directory = directory
+        self.operation = operation
+        self.lowDiskBytes = lowDiskBytes
     }
+
+    /// Those in `directory`.
+    static func all(in directory: String) throws -> [ImportFile] {
+        try FileManager.default.contentsOfDirectory(atPath: directory)
+            .filter { $0.hasSuffix(ending) }
+            .compactMap { OperationID($0.dropLast(ending.count)) }
+            .map { ImportFile(directory: directory, operation: $0) }
+    }
+
+    private static let ending = ".csv"
+
+    private var path: String { "\(directory)/\(operation)\(ImportFile.ending)" }
 
     /// Writes `pieces` to the file and syncs it, calling `check` with its beginning as soon as that is there.
     /// Whatever fails, no file is left.
     ///
+    /// - Parameter length: how many bytes `pieces` were announced to have: a connection that breaks ends them
+    ///   early, without an error.
     /// - Returns: how many bytes the file has.
     func receive<Pieces: AsyncSequence>(
-        _ pieces: Pieces, check: ([UInt8]) throws -> Void
+        _ pieces: Pieces, length: Int64?, check: ([UInt8]) throws -> Void
     ) async throws -> Int64 where Pieces.Element == [UInt8] {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw unwritable() }
-        defer { close(descriptor) }
         do {
+            var file = try GrowingFile(path: path)
             var sample: [UInt8] = []
             var isChecked = false
             var size: Int64 = 0
             for try await piece in pieces {
                 size += Int64(piece.count)
-                guard size <= ImportFile.maximumBytes else {
-                    throw Fault(
-                        .tooLarge, doing: ImportOptions.doing,
-                        "a file has at most \(ImportFile.maximumBytes) bytes")
-                }
-                try write(piece, to: descriptor)
+                try checkRoom(for: size)
+                try file.write(piece)
                 guard !isChecked else { continue }
                 sample += piece.prefix(ImportFile.sampleBytes - sample.count)
                 if sample.count == ImportFile.sampleBytes {
@@ -45,12 +59,28 @@ struct ImportFile: Sendable {
                     isChecked = true
                 }
             }
+            if let length, size != length {
+                throw Fault(
+                    .invalid, doing: ImportOptions.doing, "the upload ended after \(size) of \(length) bytes")
+            }
             if !isChecked { try check(sample) }
-            guard fsync(descriptor) == 0 else { throw unwritable() }
+            try file.sync()
             return size
         } catch {
             remove()
             throw error
+        }
+    }
+
+    private func checkRoom(for size: Int64) throws(Fault) {
+        guard size <= ImportFile.maximumBytes else {
+            throw Fault(
+                .tooLarge, doing: ImportOptions.doing, "a file has at most \(ImportFile.maximumBytes) bytes")
+        }
+        guard IntakeGate.freeBytes(at: directory) >= lowDiskBytes else {
+            throw Fault(
+                .unavailable, doing: ImportOptions.doing, "the disk for uploads is nearly full",
+                retryAfter: .seconds(30))
         }
     }
 
@@ -77,21 +107,4 @@ struct ImportFile: Sendable {
     }
 
     func remove() { unlink(path) }
-
-    private func write(_ bytes: [UInt8], to descriptor: Int32) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { throw unwritable() }
-            rest = rest.dropFirst(written)
-        }
-    }
-
-    private func unwritable() -> Fault {
-        Fault(
-            .unavailable, doing: ImportOptions.doing,
-            "the upload cannot be kept: \(String(cString: strerror(errno)))",
-            retryAfter: .seconds(30))
-    }
 }

@@ -7,6 +7,8 @@ import Postgres
 struct ImportRun {
     /// Rows that are looked up and accepted together.
     static let batchRows = 1000
+    /// Rows after which it is said how far the import has come, also where none of them is an event.
+    static let progressRows: Int64 = 10_000
     /// How long one commit is waited for before it is asked again.
     static let commitTimeout = Duration.seconds(30)
 
@@ -34,6 +36,10 @@ struct ImportRun {
     private var rejected: [RejectedRow] = []
     private var lastPosition: EventStream.Position?
     private var bytesRead: Int64 = 0
+    /// Rows that the last flush had seen.
+    private var flushedRows: Int64 = 0
+    /// What has been added to the metrics.
+    private var measured = Counts()
 
     init(_ operation: OperationStore.Open, _ surroundings: Imports.Surroundings) throws {
         self.operation = operation
@@ -72,7 +78,9 @@ struct ImportRun {
             case .rejected(let reason): reject(row.number, reason)
             case nil: break
             }
-            if pending.count >= ImportRun.batchRows { try await flush() }
+            if pending.count >= ImportRun.batchRows || counts.rows - flushedRows >= ImportRun.progressRows {
+                try await flush()
+            }
         }
     }
 
@@ -85,12 +93,13 @@ struct ImportRun {
 
     /// Accepts what is pending and not known, and says how far the import has come.
     private mutating func flush() async throws {
+        flushedRows = counts.rows
         if !rejected.isEmpty {
             try await rejections.add(rejected, to: operation.id)
             rejected = []
         }
         let known = try await EventStore().known(
-            pending.map(\.key), source: input.options.source, on: surroundings.database)
+            pending.map(\.key), source: pending.first?.source ?? input.options.source, on: surroundings.database)
         var new: [Event] = []
         for event in pending {
             let earlier = known[Array(event.key.utf8)]
@@ -103,6 +112,8 @@ struct ImportRun {
         }
         pending = []
         try await accept(new)
+        surroundings.metrics.add(counts, since: measured)
+        measured = counts
         try await operations.advance(
             operation.id, to: .init(done: bytesRead, total: input.bytes, unit: "bytes"), counts: counts.byName
         )

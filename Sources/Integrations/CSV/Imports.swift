@@ -12,6 +12,8 @@ public struct Imports: Service {
     public static let kind = "events.import"
     /// How often work that another process has left is looked for.
     static let period = Duration.seconds(5)
+    /// Imports that may be open, those included that are still being uploaded.
+    static let maximumOpen = 8
 
     /// What an import needs of the rooms around it.
     public struct Surroundings: Sendable {
@@ -20,6 +22,7 @@ public struct Imports: Service {
         let database: PostgresPool
         let directory: String
         let clock: any WallClock
+        let metrics = ImportMetrics()
 
         public init(
             events: Events, commits: CommitWatch, database: PostgresPool, directory: String,
@@ -44,6 +47,7 @@ public struct Imports: Service {
     private let operations: OperationStore
     private let logger: Logger
     private let poke = Arrivals()
+    private let uploads = Uploads()
 
     public init(_ surroundings: Surroundings, logger: Logger) {
         self.surroundings = surroundings
@@ -53,15 +57,20 @@ public struct Imports: Service {
 
     /// Takes an upload. When this returns, every row of it will be imported or listed as rejected.
     ///
-    /// - Throws: `Fault.invalid` for a file that is no text, or whose header lacks a mapped column; nothing
-    ///   is kept of it then.
+    /// - Parameter length: how many bytes `pieces` were announced to have.
+    /// - Throws: `Fault.invalid` for a file that is no text, whose header lacks a mapped column, or of which
+    ///   a part is missing; `Fault.limited` and `Fault.unavailable` where there is no room for it at
+    ///   present. Nothing is kept of it then.
     public func receive<Pieces: AsyncSequence>(
-        _ pieces: Pieces, options: ImportOptions, isTest: Bool
+        _ pieces: Pieces, length: Int64?, options: ImportOptions, isTest: Bool
     ) async throws -> OperationView where Pieces.Element == [UInt8] {
         let now = surroundings.clock.now()
         let id = OperationID(at: now)
+        let uploading = uploads.begin(id)
+        defer { uploads.end(id) }
+        try await checkRoom(uploading: uploading)
         let file = ImportFile(directory: surroundings.directory, operation: id)
-        let bytes = try await file.receive(pieces) { sample in
+        let bytes = try await file.receive(pieces, length: length) { sample in
             try Imports.check(sample, options: options)
         }
         let input = Input(options: options, isTest: isTest, bytes: bytes)
@@ -80,13 +89,39 @@ public struct Imports: Service {
             progress: .init(done: 0, total: bytes, unit: "bytes"), createdAt: now, updatedAt: now)
     }
 
+    /// The uploads are counted before the operations: one that becomes the other meanwhile is counted twice
+    /// rather than not at all.
+    private func checkRoom(uploading: Int) async throws {
+        guard try await operations.open(kind: Imports.kind).count + uploading <= Imports.maximumOpen else {
+            throw Fault(
+                .limited, doing: ImportOptions.doing,
+                "\(Imports.maximumOpen) imports are open already; wait until one has ended",
+                retryAfter: .seconds(30))
+        }
+    }
+
     /// Does the imports that are open, one after the other, until a graceful shutdown.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
+            await removeLeftovers()
             while !Task.isCancelled {
                 await performOpen()
                 await poke.wait(atMost: Imports.period)
             }
+        }
+    }
+
+    /// Removes the files that nobody will read: a process that was killed during an upload, or between the
+    /// end of an import and the removal of its file, has left them.
+    private func removeLeftovers() async {
+        do {
+            for file in try ImportFile.all(in: surroundings.directory) {
+                // In this order: an upload that ends meanwhile has its operation by then.
+                guard !uploads.contains(file.operation) else { continue }
+                if try await operations.show(file.operation)?.state.isFinal ?? true { file.remove() }
+            }
+        } catch {
+            warn("files that uploads have left cannot be removed", error)
         }
     }
 

@@ -20,10 +20,22 @@ struct RowReader {
     private let columns: [(target: String, index: Int)]
     private let width: Int
     /// How many rows equal to a row came before it, by the hash of its fields.
-    private var ordinals: [String: Int] = [:]
+    private var ordinals: [Digest: Int32] = [:]
     /// Where rows bring an `eventId` of their own: those that were read.
     private let eventIDColumn: Int?
-    private var eventIDs: Set<[UInt8]> = []
+    private var eventIDs: Set<Digest> = []
+
+    /// What is remembered of a row's content or id: 16 bytes, since there are millions of rows.
+    private struct Digest: Hashable {
+        private let high: UInt64
+        private let low: UInt64
+
+        /// - Parameter hash: 16 bytes or more, of which the first 16 count.
+        init(_ hash: some Collection<UInt8>) {
+            high = hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            low = hash.dropFirst(8).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+    }
 
     /// - Parameters:
     ///   - first: the header, or the first row of a file that has none.
@@ -45,11 +57,7 @@ struct RowReader {
         let names = first.map { String(decoding: $0, as: UTF8.self) }
         var columns: [(target: String, index: Int)] = []
         for mapping in options.mappings {
-            var index = options.hasHeader ? names.firstIndex(of: mapping.column) : nil
-            if index == nil, let number = Int(mapping.column), (1...names.count).contains(number) {
-                index = number - 1
-            }
-            guard let index else {
+            guard let index = index(of: mapping.column, in: names, areNames: options.hasHeader) else {
                 let found =
                     options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
                 throw ImportOptions.wrong(
@@ -60,6 +68,13 @@ struct RowReader {
             columns.append((mapping.target, index))
         }
         return columns
+    }
+
+    /// A name goes before a number. A `+` that is in no name was a space before a form encoded it.
+    private static func index(of column: String, in names: [String], areNames: Bool) -> Int? {
+        if areNames, let index = names.firstIndex(of: column) { return index }
+        if let number = Int(column), (1...names.count).contains(number) { return number - 1 }
+        return areNames ? names.firstIndex(of: column.replacing("+", with: " ")) : nil
     }
 
     /// The event that a row is, or why it is none.
@@ -79,7 +94,9 @@ struct RowReader {
             let hasEventID = eventIDColumn.map { !texts[$0].isEmpty } ?? false
             let key = hasEventID ? "" : key(of: row.fields)
             let event = try events.event(try JSONText.checking(try json(texts)), fallbackKey: key)
-            if hasEventID, !eventIDs.insert(Array(event.key.utf8)).inserted { return .repeated }
+            if hasEventID, !eventIDs.insert(Digest(SHA256.hash(Array(event.key.utf8)))).inserted {
+                return .repeated
+            }
             return .event(event)
         } catch let fault as Fault {
             return .rejected(fault.field.map { "\($0): \(fault.detail)" } ?? fault.detail)
@@ -91,10 +108,11 @@ struct RowReader {
     /// A row is known by its content and by how many equal rows came before it: a file that is exported again
     /// with rows appended adds only those, and rows that are equal to the byte stay distinct.
     private mutating func key(of fields: [[UInt8]]) -> String {
-        let hash = Hex.encode(SHA256.hash(fields.joined(separator: [0x1F])).prefix(16))
-        let ordinal = ordinals[hash, default: 0]
-        ordinals[hash] = ordinal + 1
-        return "\(hash)-\(ordinal)"
+        let hash = SHA256.hash(fields.joined(separator: [0x1F])).prefix(16)
+        let digest = Digest(hash)
+        let ordinal = ordinals[digest, default: 0]
+        ordinals[digest] = ordinal + 1
+        return "\(Hex.encode(hash))-\(ordinal)"
     }
 
     private func json(_ texts: [String]) throws(Fault) -> [UInt8] {

@@ -110,7 +110,7 @@ create table customer_profile (
     id               uuid primary key,                    -- the smallest id of its identifiers
     identifiers      jsonb not null default '{}',         -- {"email": ["a@b.com"], …}
     profile_strength integer not null default 0 check (profile_strength between 0 and 100),
-    lifetime_value   numeric(18, 4) not null default 0,   -- in the brand's currency
+    lifetime_value   numeric(28, 4) not null default 0,   -- in the brand's currency
     total_orders     integer not null default 0,
     first_seen_at    timestamptz,
     last_seen_at     timestamptz,
@@ -167,7 +167,7 @@ insert into brand_totals default values;
 create table order_totals (
     currency text primary key,
     orders   bigint not null default 0,
-    revenue  numeric(22, 4) not null default 0
+    revenue  numeric(28, 4) not null default 0
 );
 
 -- The instance's own long work.

@@ -19,7 +19,7 @@ enum {
 typedef enum {
     /// It is one; the E.164 form was written.
     PHONE_NUMBER_NORMALISED,
-    /// It cannot be read as one; nothing was written.
+    /// It cannot be read as one, or no number of its country has its length; nothing was written.
     PHONE_NUMBER_UNPARSABLE,
     /// The library failed, by want of memory; nothing was written.
     PHONE_NUMBER_FAILED

@@ -1,0 +1,50 @@
+import Glibc
+import Kernel
+
+/// A file that is written from its beginning and synced as it grows: no sync has much to do, and so none
+/// holds up for long the thread it is on.
+struct GrowingFile: ~Copyable {
+    /// Bytes that are written between two syncs.
+    static let stepBytes = 8 * 1024 * 1024
+
+    /// Bytes that a crash of the machine may still take away.
+    private(set) var unsyncedBytes = 0
+    private let descriptor: Int32
+
+    /// Makes the file, for its owner alone; one that is there is emptied.
+    init(path: String) throws(Fault) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw GrowingFile.unwritable() }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Appends `bytes`.
+    mutating func write(_ bytes: [UInt8]) throws(Fault) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let step = rest.prefix(GrowingFile.stepBytes - unsyncedBytes)
+            let written = step.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw GrowingFile.unwritable() }
+            rest = rest.dropFirst(written)
+            unsyncedBytes += written
+            guard unsyncedBytes == GrowingFile.stepBytes else { continue }
+            guard fdatasync(descriptor) == 0 else { throw GrowingFile.unwritable() }
+            unsyncedBytes = 0
+        }
+    }
+
+    /// When this returns, the file survives a crash of the machine.
+    mutating func sync() throws(Fault) {
+        guard fsync(descriptor) == 0 else { throw GrowingFile.unwritable() }
+        unsyncedBytes = 0
+    }
+
+    private static func unwritable() -> Fault {
+        Fault(
+            .unavailable, doing: ImportOptions.doing,
+            "the upload cannot be kept: \(String(cString: strerror(errno)))",
+            retryAfter: .seconds(30))
+    }
+}

@@ -1,0 +1,179 @@
+import Contract
+import Events
+import Foundation
+import Integrations
+import Kernel
+import TestSupport
+import Testing
+import Web
+
+@testable import DataPlane
+
+/// The instance's `openapi.yaml`, held to its routes, its limits and its answers.
+@Suite("The instance's OpenAPI document")
+struct OpenAPITests {
+    private let document: OpenAPIDocument
+
+    init() throws { document = try OpenAPIDocument(of: "DataPlane") }
+
+    @Test("it has every route, and nothing that is not a route")
+    func routes() async throws {
+        let routes = try await TestInstance.with { instance in
+            let instance = try instance.assembled()
+            let parts = try await instance.parts()
+            let routes = instance.router(parts).routes.map { "\($0.method) \($0.path)" }
+            await parts.database.close()
+            await parts.redis.close()
+            return Set(routes)
+        }
+        #expect(!routes.isEmpty)
+        #expect(routes.subtracting(document.operations) == [], "routes that openapi.yaml does not describe")
+        #expect(document.operations.subtracting(routes) == [], "openapi.yaml describes what is not a route")
+    }
+
+    @Test("it is served as it is, to everybody")
+    func served() async throws {
+        try await TestInstance.serving { instance in
+            let answer = try await instance.call("GET", "/api/openapi.yaml", key: "")
+            #expect(answer.status == 200)
+            #expect(answer.headers["content-type"] == "application/yaml")
+            #expect(answer.body == document.bytes)
+        }
+    }
+
+    @Test("its lists and limits are those of the code")
+    func limits() throws {
+        func texts(_ place: String) throws -> [String] { try document.texts(at: "components/\(place)") }
+        #expect(try texts("schemas/EventType/enum") == EventType.allCases.map(\.rawValue))
+        #expect(
+            try document.names(at: "components/schemas/SentIdentifiers/properties")
+                == Set(IdentifierKind.allCases.map(\.rawValue)))
+        #expect(try texts("schemas/Problem/properties/code/enum") == Fault.Code.allCases.map(\.rawValue))
+        let event = "schemas/Event/properties"
+        #expect(try texts("\(event)/eventId/maxLength") == ["\(EventLimits.keyBytes)"])
+        #expect(try texts("\(event)/channel/maxLength") == ["\(EventLimits.channelBytes)"])
+        #expect(
+            try texts("schemas/SentIdentifiers/properties/email/maxLength")
+                == ["\(EventLimits.identifierBytes)"])
+        #expect(
+            try texts("schemas/EventBatch/properties/events/maxItems") == ["\(EventLimits.batchEvents)"])
+        #expect(try texts("parameters/Limit/schema/maximum") == ["\(RequestLimits.pageItems)"])
+        #expect(try texts("parameters/Limit/schema/default") == ["\(RequestLimits.defaultPageItems)"])
+        #expect(try texts("parameters/Cursor/schema/maxLength") == ["\(RequestLimits.cursorBytes)"])
+    }
+
+    @Test("answers are what it says")
+    func answers() async throws {
+        try await TestInstance.serving { instance in
+            try await sendEvents(to: instance)
+            try await instance.drained()
+            let profile = try await item("/api/profiles?limit=1", of: "/api/profiles", instance)
+            try await check(instance, "/api/profiles/{id}", id: profile)
+            try await check(instance, "/api/profiles", query: "?email=ana@example.com")
+            let event = try await item("/api/events?limit=1", of: "/api/events", instance)
+            try await check(instance, "/api/events", query: "?limit=200")
+            try await check(instance, "/api/events/{id}", id: event)
+            try await check(instance, "/api/monitoring/stats")
+            try await check(instance, "/api/monitoring/health")
+            let operation = try await sendFile(to: instance)
+            try await check(instance, "/api/operations")
+            try await check(instance, "/api/operations/{id}", id: operation)
+            try await check(instance, "/api/operations/{id}/rejections", id: operation)
+        }
+    }
+
+    @Test("problems are what it says")
+    func problems() async throws {
+        try await TestInstance.serving { instance in
+            let id = UUIDv7(at: SystemWallClock().now())
+            let otherBrand = "ci_live_other_\(String(repeating: "0", count: 42))"
+            for (path, key, status, operation) in [
+                ("/api/events?limit=0", nil, 400, "GET /api/events"),
+                ("/api/events", "", 401, "GET /api/events"),
+                ("/api/events", otherBrand, 401, "GET /api/events"),
+                ("/api/profiles/\(id)", nil, 404, "GET /api/profiles/{id}"),
+            ] {
+                let answer = try await instance.call("GET", path, key: key)
+                try expect(answer, status, operation, type: "application/problem+json")
+            }
+            let text = String(repeating: "x", count: EventLimits.eventBytes)
+            let answer = try await instance.post("/api/events", "\"\(text)\"")
+            try expect(answer, 413, "POST /api/events", type: "application/problem+json")
+        }
+    }
+
+    @Test("an answer that differs from it is noticed")
+    func noticed() throws {
+        let good = #"{"accepted": 1, "rejected": 0, "results": [{"index": 0, "outcome": "accepted"}]}"#
+        let operation = "POST /api/events/batch"
+        #expect(try document.faults(in: Data(good.utf8), of: operation, status: 202).isEmpty)
+        for (part, other) in [
+            (#""accepted": 1, "#, ""), (#""accepted""#, #""taken""#), (": 1,", #": "1","#),
+            (#""outcome": "accepted""#, #""outcome": "perhaps""#), (#""index": 0"#, #""index": -1"#),
+            (#"[{"index": 0, "outcome": "accepted"}]"#, "{}"),
+        ] {
+            let bad = good.replacing(part, with: other)
+            #expect(try !document.faults(in: Data(bad.utf8), of: operation, status: 202).isEmpty, "\(bad)")
+        }
+    }
+
+    /// Events of every sort: with all fields, of a guest, rejected, of a test key, waited for.
+    private func sendEvents(to instance: TestInstance) async throws {
+        let purchase = """
+            {"eventId": "e-1", "type": "purchase", "occurredAt": "2026-01-31T10:00:00Z", "channel": "web",
+             "identifiers": {"email": "ana@example.com", "whatsapp": "+14155550123", "card_last4": "4242"},
+             "properties": {"orderId": "1001", "total": "29.335", "currency": "USD", "version": 2,
+                            "items": [{"productId": "p1", "quantity": 2, "price": 14.665}]}}
+            """
+        let guest = #"{"type": "purchase", "properties": {"total": 5, "currency": "EUR"}}"#
+        let view = #"{"type": "page_view", "identifiers": {"cookie_id": "c"}}"#
+        let wait = ["Prefer": "wait"]
+        try expect(try await instance.post("/api/events", view), 202, "POST /api/events")
+        try expect(try await instance.post("/api/events", purchase, headers: wait), 200, "POST /api/events")
+        #expect(try await instance.post("/api/events", guest, headers: wait).status == 204)
+        try expect(
+            try await instance.post("/api/events/batch", #"{"events": [\#(view), {"type": "search"}]}"#), 202,
+            "POST /api/events/batch")
+        let testKey = try await TestInstance.mintKey(instance.brand, .test)
+        try await eventually("the key is known") {
+            try await instance.post("/api/events", view, key: testKey).status == 202
+        }
+    }
+
+    /// Imports a file of which a row is rejected; the operation's id.
+    private func sendFile(to instance: TestInstance) async throws -> String {
+        let answer = try await instance.post(
+            "/api/integrations/csv?map=email:email&map=total:amount", "email,amount\na@b.com,1\na@b.com,x\n")
+        try expect(answer, 202, "POST /api/integrations/csv")
+        let operation = try answer.json(OperationView.self)
+        try await eventually("the import ends") {
+            try await instance.get("/api/operations/\(operation.id)", as: OperationView.self).state.isFinal
+        }
+        return "\(operation.id)"
+    }
+
+    private func check(
+        _ instance: TestInstance, _ path: String, id: String = "", query: String = ""
+    ) async throws {
+        let answer = try await instance.call("GET", path.replacing("{id}", with: id) + query)
+        try expect(answer, 200, "GET \(path)")
+    }
+
+    /// Checks a list, and tells the id of its first item.
+    private func item(_ path: String, of template: String, _ instance: TestInstance) async throws -> String {
+        struct Item: Codable, Sendable { var id: String }
+        let answer = try await instance.call("GET", path)
+        try expect(answer, 200, "GET \(template)")
+        return try #require(try answer.json(Page<Item>.self).items.first).id
+    }
+
+    private func expect(
+        _ answer: Answer, _ status: Int, _ operation: String, type: String = "application/json"
+    ) throws {
+        #expect(answer.status == status, "\(operation): \(answer.text)")
+        guard answer.status == status else { return }
+        #expect(answer.headers["content-type"] == type)
+        let faults = try document.faults(in: answer.body, of: operation, status: status, type: type)
+        #expect(faults == [], "\(operation): \(answer.text)")
+    }
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Measures intake against two floors on the same PostgreSQL, in one run, and prints a table.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<'TEXT'
+Usage: infra/bench.sh [--skip-build] [--events N]
+
+Makes an installation in a directory of its own with one brand, sends events of 60,000 customers with e-mail and
+phone, and prints how many a second are committed, beside two floors on the same server:
+
+  copy   bare COPY into the raw event table with its indexes
+  sets   resolve, insert and update in plain SQL, 500 events a transaction
+
+  --events N     events of each larger run (default 200000)
+  --skip-build   use the release that was built last
+TEXT
+}
+
+build=1
+events=200000
+while [ $# -gt 0 ]; do
+    case $1 in
+        --skip-build) build= ;;
+        --events) events=$2; shift ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 64 ;;
+    esac
+    shift
+done
+
+install_packages
+require_swift
+release=(-c release --static-swift-stdlib)
+if [ -n "$build" ]; then
+    say "Building"
+    for product in constinteld constintel-instance constintel; do
+        swift build --package-path "$root" "${release[@]}" --product "$product" >/dev/null || die "the build failed"
+    done
+fi
+binaries=$(swift build --package-path "$root" "${release[@]}" --show-bin-path)
+
+if is_root; then parent=/var/lib; else parent=${XDG_STATE_HOME:-$HOME/.local/state}; fi
+mkdir -p "$parent"
+work=$(mktemp -d "$parent/ci-bench.XXXX")
+CONSTINTEL_HOME=$work
+make_service_user
+claim_directory "$work"
+install_programs "$work/bin" "$binaries/constinteld" "$binaries/constintel-instance" "$binaries/constintel"
+cp -R "$root/templates" "$work/templates"
+chmod -R a+rX "$work/templates"
+edge=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+
+clean_up() {
+    kill -TERM "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+    rm -rf "$work"
+}
+exec_as_service CONSTINTEL_HOME="$work" CONSTINTEL_EDGE="$edge" "$work/bin/constinteld" --embedded \
+    --templates "$work/templates" >"$work/constinteld.log" 2>&1 </dev/null &
+daemon=$!
+trap clean_up EXIT
+constintel() { CONSTINTEL_HOME=$work "$work/bin/constintel" "$@"; }
+constintel wait --timeout 120 >/dev/null
+constintel brand create bench --plan enterprise >/dev/null
+key=$(constintel key create bench --name bench --output json |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
+socket=unix:$work/run/instances/bench.sock
+
+sql() {
+    PGPASSWORD=$(cat "$work/secrets/postgres-password") psql -qX -h "$work/run" -U constintel constintel_brands "$@"
+}
+
+floors() {
+    sql -c 'create schema floor' >/dev/null
+    PGOPTIONS='-c search_path=floor' sql -f "$root/Sources/Schema/tenant/current.sql" >/dev/null
+    PGOPTIONS='-c search_path=floor,pg_temp' sql -v rows=100000 -v batch=500 -v copyfile="$work/postgres/floor.bin" \
+        -f "$root/infra/bench/floors.sql"
+}
+
+# Runs the load and prints a row: name, events a second, share of the second floor, latencies.
+measure() {
+    local name=$1
+    shift
+    python3 "$root/infra/bench/load.py" --key "$key" --name "$name" --floor "$floor_sets" "$@"
+}
+
+results=$(floors)
+floor_copy=$(sed -n 's/^copy //p' <<<"$results")
+floor_sets=$(sed -n 's/^sets //p' <<<"$results")
+printf '%-34s %9s  %6s  %10s  %8s  %8s\n' "" committed/s "of sets" accepted/s "p50 ms" "p99 ms"
+printf '%-34s %9s\n' "floor: COPY" "$floor_copy"
+printf '%-34s %9s  %6s\n' "floor: sets in plain SQL, 500" "$floor_sets" 1.00
+measure "batches of 1,000, socket" --target "$socket" --events "$events" --batch 1000 --connections 4
+measure "batches of 1,000, edge" --target "$edge" --events "$events" --batch 1000 --connections 4
+measure "batches of 100, socket" --target "$socket" --events "$events" --batch 100 --connections 8
+measure "batches of 100, edge" --target "$edge" --events "$events" --batch 100 --connections 8
+measure "single events, socket" --target "$socket" --events "$((events / 10))" --batch 1 --connections 32
+measure "single events, edge" --target "$edge" --events "$((events / 10))" --batch 1 --connections 32
