@@ -101,7 +101,8 @@ let targets: [Target] = [
 
     // The executables.
     .executableTarget(
-        name: "constinteld", dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging, metrics],
+        name: "constinteld",
+        dependencies: ["ControlPlane", "Web", "Kernel", argumentParser, logging, metrics],
         path: "Sources/constinteld", swiftSettings: strict),
     .executableTarget(
         name: "constintel-instance",
@@ -150,7 +151,7 @@ let targets: [Target] = [
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test("TidyTests", []),
-    test("Journeys", ["Contract", "Kernel", "TestSupport"]),
+    test("Journeys", ["Contract", "Postgres", "Kernel", "TestSupport"]),
 ]
 
 let package = Package(

@@ -5,20 +5,23 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: infra/test.sh [--skip-build] [FILTER]
+Usage: infra/test.sh [--skip-build] [--soak] [FILTER]
 
 Builds everything and runs the tests against a private PostgreSQL and Redis. FILTER is a regular expression
 of test names.
 
   --skip-build   run what was built last
+  --soak         the faults for hours: millions of events, hundreds of kills
 TEXT
 }
 
 build=1
+soak=
 filter=
 for argument in "$@"; do
     case $argument in
         --skip-build) build= ;;
+        --soak) soak=1 ;;
         -h | --help) usage; exit 0 ;;
         -*) usage >&2; exit 64 ;;
         *) filter=$argument ;;
@@ -98,5 +101,6 @@ as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_
     CONSTINTEL_TEST_CHECKOUT="$work/checkout" \
     CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
     CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password" \
-    CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" \
-    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing ${filter:+--filter "$filter"}
+    CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" ${soak:+CONSTINTEL_TEST_SOAK=1} \
+    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
+    --experimental-maximum-parallelization-width 4 ${filter:+--filter "$filter"}

@@ -61,8 +61,8 @@ public struct Instance: Sendable {
             let server = WebServer(
                 router: router(parts), listener: listener(), logger: logger, onReady: onReady)
             return [
-                Connections(pools: [parts.database, parts.projection], redis: parts.redis), parts.brand, parts.intake.gate,
-                writer(parts.intake, parts.brand), parts.imports, server,
+                Connections(pools: [parts.database, parts.projection], redis: parts.redis), parts.brand,
+                parts.intake.gate, writer(parts.intake, parts.brand), parts.imports, server,
             ]
         }
     }
@@ -153,7 +153,10 @@ public struct Instance: Sendable {
             middleware: FaultMiddleware(clock: clock, logger: logger) { error, doing in
                 error is PostgresError ? Fault.database(error, doing: doing) : nil
             })
-        MetricsRoute(registry: metrics, gate: parts.intake.gate, database: parts.database).add(to: router)
+        MetricsRoute(
+            registry: metrics, gate: parts.intake.gate,
+            pools: [("reader", parts.database), ("projection", parts.projection)]
+        ).add(to: router)
         router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
         let tokens = TokenVerifier(keys: credentials.tokenKeys, audience: "brand:\(configuration.slug)")
         let api = router.group("api").add(

@@ -94,7 +94,8 @@ extension TestPlane {
     }
 
     /// Runs `body` while `router` serves on the socket of a brand's instance.
-    fileprivate func serving(_ router: WebRouter, as slug: Slug, _ body: () async throws -> Void) async throws {
+    fileprivate func serving(_ router: WebRouter, as slug: Slug, _ body: () async throws -> Void) async throws
+    {
         let (ready, readiness) = AsyncStream.makeStream(of: Void.self)
         let path = foundations.layout.socket(slug)
         let server = WebServer(

@@ -1,6 +1,11 @@
+import AsyncHTTPClient
 import Contract
+import Events
 import Foundation
 import Kernel
+import NIOCore
+import Postgres
+import Synchronization
 import Testing
 
 @testable import DataPlane
@@ -220,5 +225,132 @@ struct ImportTests {
                 #expect(try await instance.footprint()["dead letters"] == 0)
             }
         }
+    }
+
+    @Test("an import that rejects every row says how far it has come all the same")
+    func progressOfRejections() async throws {
+        try await TestInstance.with { instance in
+            let database = instance.brand.database
+            // Nothing may come in, so that the import stands still at its only good row, the last one.
+            try await database.run("update brand_state set limits = '{\"streamEntries\":0}'")
+            try await instance.serving {
+                let text =
+                    ImportTests.header + String(repeating: ImportTests.row(1, "19970230"), count: 10_000)
+                    + ImportTests.row(2)
+                let answer = try await instance.post("/api/integrations/csv" + ImportTests.options, text)
+                let begun = try answer.json(OperationView.self)
+                try await eventually("the rejected rows are counted") {
+                    let shown = try await instance.get(
+                        "/api/operations/\(begun.id)", as: OperationView.self)
+                    return shown.state == .running && shown.counts?["rejected"] == 10_000
+                }
+                try await database.run("update brand_state set limits = '{}', revision = revision + 1")
+                expect(try await ended(begun, of: instance), accepted: 1, rejected: 10_000)
+            }
+        }
+    }
+
+    @Test("an upload that is cut off is not taken for a whole file, and nothing is kept of it")
+    func cutUpload() async throws {
+        try await TestInstance.serving { instance in
+            let text = ImportTests.header + ImportTests.row(1)
+            await #expect(throws: CutOff.self) {
+                try await instance.upload(
+                    "/api/integrations/csv" + ImportTests.options, begunWith: text, of: 1_000_000
+                ) {
+                    try await eventually("the upload has begun") {
+                        try await instance.footprint()["uploads"] == 1
+                    }
+                    throw CutOff()
+                }
+            }
+            try await eventually("the upload is gone") { try await instance.footprint()["uploads"] == 0 }
+            let list = try await instance.get("/api/operations", as: Page<OperationView>.self)
+            #expect(list.items.isEmpty)
+        }
+    }
+
+    @Test("beyond eight open imports, one more is refused until one has ended, and nothing is kept of it")
+    func tooManyOpen() async throws {
+        try await TestInstance.serving { instance in
+            var open: [OperationView] = []
+            try await instance.brand.holdingLease {
+                for customer in 1...8 {
+                    let answer = try await instance.post(
+                        "/api/integrations/csv" + ImportTests.options,
+                        ImportTests.header + ImportTests.row(customer))
+                    #expect(answer.status == 202, "\(answer.text)")
+                    open.append(try answer.json(OperationView.self))
+                }
+                let refused = try await instance.post(
+                    "/api/integrations/csv" + ImportTests.options, ImportTests.header + ImportTests.row(9))
+                refused.expectProblem(429, .limited, nil, "8 imports are open already")
+                #expect(refused.headers["retry-after"] == "30")
+                #expect(try await instance.footprint()["uploads"] == 8)
+            }
+            for operation in open { expect(try await ended(operation, of: instance), accepted: 1) }
+            expect(try await upload(ImportTests.header + ImportTests.row(9), to: instance), accepted: 1)
+        }
+    }
+
+    @Test("at the start, files without an open operation are removed, and no others")
+    func leftovers() async throws {
+        try await TestInstance.with { instance in
+            let operations = OperationStore(database: instance.brand.database)
+            let now = SystemWallClock().now()
+            let (unknown, ended, open) = (OperationID(at: now), OperationID(at: now), OperationID(at: now))
+            for id in [ended, open] {
+                try await operations.create(
+                    .init(id: id, kind: "other", subject: "", input: JSONB("{}"), createdAt: now))
+            }
+            try await operations.finish(ended, as: .done, counts: [:])
+            let directory = instance.directory + "/imports"
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            let kept: Set = ["\(open).csv", "notes.csv", "\(unknown).txt"]
+            for name in kept.union(["\(unknown).csv", "\(ended).csv"]) {
+                try Data("a,b\n".utf8).write(to: URL(fileURLWithPath: "\(directory)/\(name)"))
+            }
+            try await instance.serving {
+                try await eventually("the leftovers are gone") {
+                    try await instance.footprint()["uploads"] == Int64(kept.count)
+                }
+            }
+            #expect(try Set(FileManager.default.contentsOfDirectory(atPath: directory)) == kept)
+        }
+    }
+
+    @Test("a column with spaces in its name is found by the query of a form, which writes them as pluses")
+    func plusForSpace() async throws {
+        try await TestInstance.serving { instance in
+            let options = "?map=loyalty_id:Customer+Number&map=total:Dollar%20Value"
+            let text = "Customer Number,Dollar Value\n7,1.50\n"
+            expect(try await upload(text, to: instance, options: options), accepted: 1)
+        }
+    }
+}
+
+/// What cuts an upload off.
+private struct CutOff: Error {}
+
+extension TestInstance {
+    /// Announces a body of `length` bytes, sends its beginning, and goes on as `body` says.
+    fileprivate func upload(
+        _ path: String, begunWith beginning: String, of length: Int64,
+        then body: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let socket = (directory + "/s").addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        var request = HTTPClientRequest(url: "http+unix://\(socket)\(path)")
+        request.method = .POST
+        request.headers.add(name: "Authorization", value: "Bearer \(key)")
+        let isBegun = Atomic(false)
+        let pieces = AsyncThrowingStream<ByteBuffer, any Error> {
+            if isBegun.exchange(true, ordering: .relaxed) {
+                try await body()
+                return nil
+            }
+            return ByteBuffer(string: beginning)
+        }
+        request.body = .stream(pieces, length: .known(length))
+        _ = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
     }
 }

@@ -15,6 +15,7 @@ struct CommitWatchTests {
         await withTaskGroup(of: Bool.self) { group in
             group.addTask { await commits.wait(for: position(1), timeout: .seconds(3600)) }
             group.addTask { await commits.wait(for: position(2), timeout: .seconds(3600)) }
+            while await commits.waiters.count < 2 { await Task.yield() }
             await commits.publish(position(2))
             for await isCommitted in group { #expect(isCommitted) }
         }

@@ -110,7 +110,7 @@ struct DelimitedParserTests {
         for size in [1000, 65_536, 262_144, Int.max] {
             #expect(try rows(good, by: size).count == 3)
             let failure = #expect(throws: DelimitedParser.Failure.self) { try rows(bad, by: size) }
-            #expect("\(failure!)".hasPrefix("row 2 has more than"))
+            #expect(failure?.description.hasPrefix("row 2 has more than") == true)
         }
     }
 
@@ -118,14 +118,14 @@ struct DelimitedParserTests {
     func delimitersOnly() throws {
         for (delimiter, byte) in [(Delimiter.character(UInt8(ascii: ",")), ","), (.whitespace, " ")] {
             var parser = DelimitedParser(delimiter: delimiter)
-            let first = try parser.feed(Array("x\n".utf8))
+            let first = try parser.feed(Array("first\n".utf8))
             #expect(first.count == 1)
             let piece = Array(String(repeating: byte, count: DelimitedParser.maximumRowBytes / 4).utf8)
             for _ in 1...4 { #expect(try parser.feed(piece).isEmpty) }
             let failure = #expect(throws: DelimitedParser.Failure.self) {
                 for _ in 1...4 { _ = try parser.feed(piece) }
             }
-            #expect("\(failure!)".hasPrefix("row 2 has more than"))
+            #expect(failure?.description.hasPrefix("row 2 has more than") == true)
         }
     }
 

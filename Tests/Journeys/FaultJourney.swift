@@ -4,45 +4,80 @@ import Kernel
 import TestSupport
 import Testing
 
-/// An order history is imported while processes are killed: the totals must be exact to the cent.
-@Suite("Killed while importing", .serialized)
+/// The proof of durability: a day's work with processes killed all along leaves every table as an undisturbed
+/// run leaves it. A soak (`infra/test.sh --soak`) does the same for longer.
+@Suite("Killed at work", .serialized)
 struct FaultJourney {
-    @Test("the instance dies ten times and more between COMMIT and XDEL, and the totals are exact")
-    func betweenCommitAndRemoval() async throws {
-        let history = OrderHistory(rows: 24_000, seed: 1)
-        try await Shop.with(environment: ["CONSTINTEL_FAILPOINT": "events.write.afterCommit.demo=kill@3"]) {
-            shop in
-            let answer = try await shop.importHistory(history)
-            #expect(answer.status == 0, "\(answer.errors)")
-            let restarts = try await shop.brand().instance.restarts
-            #expect(restarts >= 10, "the instance died \(restarts) times")
-            print("killed between COMMIT and XDEL: \(restarts) times in one import of \(history.orders) rows")
-            try await shop.expectTotals(of: history)
+    private static let isSoak = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_SOAK"] != nil
+
+    @Test(
+        "thirty kills, ten of them between COMMIT and XDEL, leave every table as if nothing had happened"
+    )
+    func kills() async throws {
+        let workload = Workload(
+            steps: FaultJourney.isSoak ? 400 : 20, rowsPerStep: FaultJourney.isSoak ? 5000 : 500,
+            eventsPerStep: FaultJourney.isSoak ? 500 : 100, seed: 11)
+        let expected = try await undisturbed(workload)
+        let (betweenCommitAndRemoval, first) = try await killedAfterCommits(workload)
+        let (anywhere, second) = try await killedAnywhere(workload, seed: 42)
+        #expect(betweenCommitAndRemoval >= 10, "killed \(betweenCommitAndRemoval) times")
+        #expect(betweenCommitAndRemoval + anywhere.values.reduce(0, +) >= 30)
+        #expect(first == expected)
+        #expect(second == expected)
+        print(
+            "durability: \(betweenCommitAndRemoval) kills between COMMIT and XDEL, \(anywhere) elsewhere,",
+            "over \(workload.rows) events; rows compared: \(expected.rows)")
+    }
+
+    @Test("the comparison notices a table that differs by one cell")
+    func comparison() async throws {
+        let workload = Workload(steps: 1, rowsPerStep: 50, eventsPerStep: 50, seed: 11)
+        try await Shop.with { shop in
+            try await workload.perform(0, in: shop)
+            let before = try await shop.tables(after: workload, steps: 1)
+            _ = try await shop.installation.run(
+                ["events", "send", "--brand", "demo"],
+                input: #"{"eventId":"other","type":"search","identifiers":{"email":"x@example.com"}}"#)
+            try await shop.drained()
+            #expect(try await TenantTables.read(from: shop.installation) != before)
         }
     }
 
-    @Test("Redis, PostgreSQL, the instance and all of them at once are killed, and the totals are exact")
-    func anywhere() async throws {
-        let history = OrderHistory(rows: 20_000, seed: 2)
-        var random = SplitMix64(state: 42)
+    private func undisturbed(_ workload: Workload) async throws -> TenantTables {
         try await Shop.with { shop in
-            async let answer = shop.importHistory(history)
+            for step in 0..<workload.steps { try await workload.perform(step, in: shop) }
+            return try await shop.tables(after: workload, steps: workload.steps)
+        }
+    }
+
+    /// The instance dies by itself after every third commit, before it removes what it has committed.
+    private func killedAfterCommits(_ workload: Workload) async throws -> (Int, TenantTables) {
+        let armed = ["CONSTINTEL_FAILPOINT": "events.write.afterCommit.demo=kill@3"]
+        return try await Shop.with(environment: armed) { shop in
+            for step in 0..<workload.steps { try await workload.perform(step, in: shop) }
+            let tables = try await shop.tables(after: workload, steps: workload.steps)
+            return (try await shop.brand().instance.restarts, tables)
+        }
+    }
+
+    /// At a random moment of each step, one process or all of them die.
+    private func killedAnywhere(
+        _ workload: Workload, seed: UInt64
+    ) async throws -> ([String: Int], TenantTables) {
+        let victims = [
+            "redis-server", "constintel-instance", "postgres -D", "nginx: master", "daemon", "all",
+        ]
+        return try await Shop.with { shop in
+            var random = SplitMix64(state: seed)
             var kills: [String: Int] = [:]
-            for victim in [
-                "redis-server", "constintel-instance", "postgres -D", "everything", "redis-server",
-            ] {
-                try await Task.sleep(for: .milliseconds(500 + Int(random.next() % 1500)))
-                if victim == "everything" {
-                    await shop.installation.killEverything()
-                    try await shop.installation.start()
-                    kills[victim, default: 0] += 1
-                } else {
-                    kills[victim, default: 0] += await shop.installation.killProcesses(matching: victim)
-                }
+            for step in 0..<workload.steps {
+                async let done: Void = workload.perform(step, in: shop)
+                try await Task.sleep(for: .milliseconds(Int(random.next() % 700)))
+                let victim = victims[step % victims.count]
+                kills[victim, default: 0] += try await shop.kill(victim)
+                try await done
             }
-            print("killed while importing: \(kills)")
-            _ = try await answer
-            try await shop.expectTotals(of: history)
+            return (kills, try await shop.tables(after: workload, steps: workload.steps))
         }
     }
 }

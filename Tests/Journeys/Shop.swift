@@ -8,9 +8,9 @@ import Testing
 struct Shop: Sendable {
     let installation: Installation
 
-    static func with(
-        environment: [String: String] = [:], _ body: (Shop) async throws -> Void
-    ) async throws {
+    static func with<Value>(
+        environment: [String: String] = [:], _ body: (Shop) async throws -> Value
+    ) async throws -> Value {
         let shop = Shop(installation: try Installation(environment: environment))
         do {
             try await shop.installation.start()
@@ -18,12 +18,13 @@ struct Shop: Sendable {
                 "brand", "create", "demo", "--name", "Demo", "--country", "US", "--currency", "USD", "--plan",
                 "enterprise")
             try #require(made.status == 0, "\(made.errors)\n\(shop.installation.logTail)")
-            try await body(shop)
+            let value = try await body(shop)
+            await shop.installation.remove()
+            return value
         } catch {
             await shop.installation.remove()
             throw error
         }
-        await shop.installation.remove()
     }
 
     func brand() async throws -> BrandView {
@@ -34,30 +35,38 @@ struct Shop: Sendable {
         try await read(StatsView.self, "brand", "stats", "demo")
     }
 
-    func importHistory(_ history: OrderHistory, name: String = "history.txt") async throws
-        -> Installation.Answer
-    {
-        let path = "\(installation.directory)/\(name)"
-        try history.write(to: path)
-        let arguments =
-            ["events", "import", path, "--brand", "demo", "--output", "json"] + OrderHistory.options
-        return try await installation.run(arguments)
+    /// Kills a kind of process, the daemon alone, or all; gives how many died by it. What a supervisor does
+    /// not start again is started here.
+    func kill(_ victim: String) async throws -> Int {
+        switch victim {
+        case "daemon":
+            await installation.killDaemon()
+            try await installation.start()
+            return 1
+        case "all":
+            await installation.killEverything()
+            try await installation.start()
+            return 1
+        default:
+            return await installation.killProcesses(matching: victim) > 0 ? 1 : 0
+        }
     }
 
-    /// Waits until every import has ended and nothing waits in the stream, then compares.
-    func expectTotals(of history: OrderHistory) async throws {
+    /// Waits until nothing waits in the stream.
+    func drained() async throws {
         let deadline = ContinuousClock.now + .seconds(240)
-        var stats: StatsView?
         while ContinuousClock.now < deadline {
-            stats = try? await self.stats()
-            if let stats, stats.orders == history.orders, stats.waiting == 0 { break }
-            try await Task.sleep(for: .milliseconds(250))
+            if let stats = try? await stats(), stats.waiting == 0 { return }
+            try await Task.sleep(for: .milliseconds(200))
         }
-        let found = try #require(stats)
-        #expect(found.orders == history.orders)
-        #expect(found.events == history.orders)
-        #expect(found.profiles == history.profiles)
-        #expect(found.revenue == history.revenue.description)
+        throw Failure("the stream is not drained\n\(installation.logTail)")
+    }
+
+    /// The tables after so many steps, once everything is committed and the totals are what was sent.
+    func tables(after workload: Workload, steps: Int) async throws -> TenantTables {
+        try await drained()
+        #expect(try await stats().events == steps * (workload.rowsPerStep + workload.eventsPerStep))
+        return try await TenantTables.read(from: installation)
     }
 
     private func read<Value: Decodable>(_ type: Value.Type, _ arguments: String...) async throws -> Value {

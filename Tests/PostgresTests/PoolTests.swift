@@ -24,6 +24,9 @@ import Testing
             try await connection.run("select 1")
         }
         #expect(try await pool.run("select 1").count == 1)
+        let occupancy = await pool.occupancy
+        #expect(occupancy.used == 0 && occupancy.idle == 1 && occupancy.maximum == 1)
+        #expect(occupancy.waiting == 0 && occupancy.refusals == 1)
         await pool.close()
     }
 

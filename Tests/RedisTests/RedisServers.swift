@@ -78,8 +78,8 @@ final class PrivateServer {
     }
 }
 
-/// Calls `body` again when the loss of a connection fails it: a command may be on its way before the loss of an
-/// idle connection is noticed. For commands that can be done twice.
+/// Calls `body` again when the loss of a connection fails it: a command may be on its way before the loss of
+/// an idle connection is noticed. For commands that can be done twice.
 func retried<Result>(_ body: () async throws -> Result) async throws -> Result {
     for _ in 0..<10 {
         do { return try await body() } catch let error as RedisError where error.isLoss {}

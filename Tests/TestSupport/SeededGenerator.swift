@@ -1,4 +1,5 @@
-/// Random numbers that are the same in every run (SplitMix64), so that what a test has found can be found again.
+/// Random numbers that are the same in every run (SplitMix64), so that what a test has found can be found
+/// again.
 public struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 

@@ -129,8 +129,8 @@ struct TidyTests {
         return above >= 0 && file.lines[above].trimmingCharacters(in: .whitespaces).hasPrefix("///")
     }
 
-    /// What the language or a protocol demands is documented there; a stored property is, by its type, where it
-    /// stands beside others.
+    /// What the language or a protocol demands is documented there; a stored property is, by its type, where
+    /// it stands beside others.
     private func isRequirementOrMember(_ file: Checkout.File, _ index: Int, _ line: String) -> Bool {
         let indented = line.hasPrefix("    ")
         let demanded = [

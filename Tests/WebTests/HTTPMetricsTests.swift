@@ -14,7 +14,8 @@ struct HTTPMetricsTests {
         let registry = MetricsRegistry()
         let router = WebRouter(context: WebContext.self)
         router.add(middleware: HTTPMetrics(factory: registry))
-        router.add(middleware: FaultMiddleware(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+        router.add(
+            middleware: FaultMiddleware(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
         router.get("things/:id") { _, context in
             guard try context.parameter("id") != "none" else {
                 throw Fault(.notFound, doing: "show the thing", "there is none")

@@ -144,7 +144,9 @@ struct MetricsTests {
     @Test("a process knows its memory, its time, its descriptors and its start")
     func process() {
         let families = ProcessMetrics.families()
-        func value(_ name: String) -> Double { families.first { $0.name == name }?.samples.first?.value ?? -1 }
+        func value(_ name: String) -> Double {
+            families.first { $0.name == name }?.samples.first?.value ?? -1
+        }
         #expect(value("process_resident_memory_bytes") > 1e6)
         #expect(value("process_cpu_seconds_total") >= 0)
         #expect(value("process_open_fds") >= 3 && value("process_open_fds") <= value("process_max_fds"))

@@ -26,7 +26,9 @@ struct InstanceScrape: Sendable {
         return await withTaskGroup(of: (Slug, String?).self) { group in
             var answers: [(slug: Slug, text: String?)] = []
             for (index, instance) in instances.enumerated() {
-                if index >= InstanceScrape.parallel, let answer = await group.next() { answers.append(answer) }
+                if index >= InstanceScrape.parallel, let answer = await group.next() {
+                    answers.append(answer)
+                }
                 group.addTask {
                     (instance.slug, instance.state == .ready ? await metrics(of: instance.slug) : nil)
                 }

@@ -110,7 +110,10 @@ extension ControlPlane {
     func router(_ authentication: Authentication) -> WebRouter {
         let router = WebRouter(context: WebContext.self)
         router.add(middleware: HTTPMetrics(factory: foundations.metrics))
-        router.add(middleware: FaultMiddleware(clock: foundations.clock, logger: foundations.logger))
+        let faults = FaultMiddleware(clock: foundations.clock, logger: foundations.logger) { error, doing in
+            error is PostgresError ? Fault.database(error, doing: doing) : nil
+        }
+        router.add(middleware: faults)
         platformRoutes.addProbes(to: router)
         metricsRoute.add(to: router, authentication: authentication)
         SessionRoutes(sessions: sessions, authentication: authentication).add(to: router)

@@ -61,8 +61,8 @@ struct EventRoutes: Sendable {
             return WebResponse.empty()
         case .notStored:
             throw Fault(
-                .invalid, doing: "store the event", "it was accepted, and could not be stored; it is kept as a "
-                    + "dead letter")
+                .invalid, doing: "store the event",
+                "it was accepted, and could not be stored; it is kept as a dead letter")
         }
     }
 

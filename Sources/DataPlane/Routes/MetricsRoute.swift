@@ -15,25 +15,30 @@ struct MetricsRoute: Sendable {
 
     let registry: MetricsRegistry
     let gate: IntakeGate
-    let database: PostgresPool
+    /// By the name that tells them apart.
+    let pools: [(name: String, pool: PostgresPool)]
 
     func add(to router: WebRouter) {
         router.get("metrics") { _, _ in await text().response }
     }
 
     private func text() async -> MetricsText {
-        let pool = await database.occupancy
         let waiting = MetricFamily(
             "constintel_stream_entries", .gauge, help: "Events that wait in the stream to be committed.",
             Double(gate.waiting))
         let limit = MetricFamily(
             "constintel_stream_entries_limit", .gauge, help: "Events that may wait in the stream.",
             Double(gate.maximumWaiting))
-        let reading = PoolReading(
-            name: "reader", used: pool.used, idle: pool.idle, limit: pool.maximum, waiting: pool.waiting,
-            refusals: pool.refusals)
+        var readings: [PoolReading] = []
+        for (name, pool) in pools {
+            let now = await pool.occupancy
+            readings.append(
+                PoolReading(
+                    name: name, used: now.used, idle: now.idle, limit: now.maximum, waiting: now.waiting,
+                    refusals: now.refusals))
+        }
         var text = MetricsText()
-        let families = registry.families(help: MetricsRoute.help) + MetricFamily.pools([reading])
+        let families = registry.families(help: MetricsRoute.help) + MetricFamily.pools(readings)
         for family in families + [waiting, limit] + ProcessMetrics.families() { text.add(family) }
         return text
     }

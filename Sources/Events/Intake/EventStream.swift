@@ -51,6 +51,12 @@ public struct EventStream: Sendable {
         }
     }
 
+    /// Whether an entry at `position` or before it still waits.
+    func holds(_ position: Position) async throws -> Bool {
+        guard let oldest = try await oldest(1).first else { return false }
+        return oldest.position <= position
+    }
+
     /// The oldest entries, at most `count`.
     func oldest(_ count: Int) async throws -> [Entry] {
         try await reaching("read the stream") {

@@ -13,6 +13,11 @@ public struct Events: Sendable {
         self.arrivals = arrivals
     }
 
+    /// Whether an event that was accepted at `position` may not be committed yet, whoever commits it.
+    public func isWaiting(_ position: EventStream.Position) async throws -> Bool {
+        try await stream.holds(position)
+    }
+
     /// Makes `events` durable, in order, and gives the position of each in the stream.
     ///
     /// - Throws: `Fault.unavailable` when the stream is full or away, or a disk is nearly full.

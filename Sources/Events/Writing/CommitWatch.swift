@@ -1,7 +1,7 @@
 /// Tells who waits for an event that it is committed.
 public actor CommitWatch {
     private var committed: EventStream.Position?
-    private var waiters:
+    private(set) var waiters:
         [Int: (position: EventStream.Position, continuation: CheckedContinuation<Bool, Never>)] = [:]
     private var nextWaiter = 0
 

@@ -6,6 +6,11 @@ import Postgres
 public struct EventStore: Sendable {
     public init() {}
 
+    /// Makes the server plan each statement for the tables as they are; planning costs little beside a batch.
+    func planEachStatement(on connection: PostgresConnection) async throws {
+        try await connection.run("set plan_cache_mode = force_custom_plan")
+    }
+
     /// Takes the writer lease for the length of the transaction.
     ///
     /// - Throws: `Fault.conflict` when `generation` is not the one that may write: this process is fenced.

@@ -184,6 +184,9 @@ public actor WriterDatabase {
     private func open() async throws -> PostgresConnection {
         if let connection, await !connection.isClosed { return connection }
         let opened = try await PostgresConnection.connect(configuration, on: reactor)
+        // A brand's tables begin empty, and a plan that is kept from then would read them whole while they
+        // grow.
+        try await store.planEachStatement(on: opened)
         connection = opened
         return opened
     }

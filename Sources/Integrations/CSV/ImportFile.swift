@@ -37,8 +37,8 @@ struct ImportFile: Sendable {
     /// Writes `pieces` to the file and syncs it, calling `check` with its beginning as soon as that is there.
     /// Whatever fails, no file is left.
     ///
-    /// - Parameter length: how many bytes `pieces` were announced to have: a connection that breaks ends them
-    ///   early, without an error.
+    /// - Parameter length: how many bytes `pieces` were announced to have: a connection that breaks may end
+    ///   them early without an error.
     /// - Returns: how many bytes the file has.
     func receive<Pieces: AsyncSequence>(
         _ pieces: Pieces, length: Int64?, check: ([UInt8]) throws -> Void

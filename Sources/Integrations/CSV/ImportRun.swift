@@ -99,7 +99,8 @@ struct ImportRun {
             rejected = []
         }
         let known = try await EventStore().known(
-            pending.map(\.key), source: pending.first?.source ?? input.options.source, on: surroundings.database)
+            pending.map(\.key), source: pending.first?.source ?? input.options.source,
+            on: surroundings.database)
         var new: [Event] = []
         for event in pending {
             let earlier = known[Array(event.key.utf8)]
@@ -142,6 +143,8 @@ struct ImportRun {
         guard let lastPosition else { return }
         while await !surroundings.commits.wait(for: lastPosition, timeout: ImportRun.commitTimeout) {
             try Task.checkCancellation()
+            // Another process of the brand may be the one that commits; it tells nobody here.
+            if try await !surroundings.events.isWaiting(lastPosition) { return }
         }
     }
 }

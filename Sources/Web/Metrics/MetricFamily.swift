@@ -33,7 +33,8 @@ public struct MetricFamily: Sendable {
     }
 
     /// A counter or gauge that was read somewhere, with a value for each set of labels.
-    public init(_ name: String, _ kind: Kind, help: String, _ values: [(labels: MetricLabels, value: Double)]) {
+    public init(_ name: String, _ kind: Kind, help: String, _ values: [(labels: MetricLabels, value: Double)])
+    {
         self.init(
             name, kind, help: help, samples: values.map { Sample(labels: $0.labels, value: $0.value) })
     }

@@ -41,7 +41,7 @@ public enum ProcessMetrics {
             // Without the one that listed them.
             MetricFamily("process_open_fds", .gauge, help: "Open file descriptors.", Double(open.count - 1)),
             MetricFamily(
-                "process_max_fds", .gauge, help: "File descriptors that may be open.", Double(limit.rlim_cur)),
+                "process_max_fds", .gauge, help: "Descriptors that may be open.", Double(limit.rlim_cur)),
         ]
     }
 

@@ -1,0 +1,69 @@
+import Foundation
+import Kernel
+import Postgres
+import TestSupport
+
+/// Every tenant table as text that two runs can share: minted ids are replaced by what they stand for, and
+/// times of receipt are left out.
+struct TenantTables: Equatable {
+    private(set) var digests: [String: String] = [:]
+    private(set) var rows: [String: Int64] = [:]
+
+    /// What stands for an identifier, and so for the profile that bears its id.
+    private static let name = "(select kind || ':' || value from customer_identifier where id = %)"
+    private static let key = "(select source || '/' || key from event_key where event_id = %)"
+
+    private static func identifier(_ column: String) -> String { name.replacing("%", with: column) }
+    private static func event(_ column: String) -> String { key.replacing("%", with: column) }
+
+    private static let columns: [String: String] = [
+        "event_key": "source, key",
+        "customer_raw_event": """
+        event_type, occurred_at, channel, source, event_key, payload, test, \(identifier("t.placed_on")),
+        \(identifier("t.customer_profile_id"))
+        """,
+        "customer_identifier": "kind, value, \(identifier("t.profile_id"))",
+        "identity_pair": """
+        least(\(identifier("t.low_id")), \(identifier("t.high_id"))),
+        greatest(\(identifier("t.low_id")), \(identifier("t.high_id"))), state, \(event("t.event_id"))
+        """,
+        "customer_profile": """
+        \(identifier("t.id")), identifiers, profile_strength, lifetime_value, total_orders, first_seen_at,
+        last_seen_at
+        """,
+        "customer_order": """
+        source, known_by, order_id, version, \(event("t.event_id")), ordered_at, channel, total, currency,
+        items,
+        place_version, \(identifier("t.placed_on")), \(identifier("t.profile_id"))
+        """,
+        "brand_totals": "events, profiles",
+        "order_totals": "currency, orders, revenue",
+        "import_rejection": "row_number, reason",
+    ]
+
+    /// Reads the tables of the brand `demo` of an installation.
+    static func read(from installation: Installation) async throws -> TenantTables {
+        let password = try String(
+            contentsOfFile: "\(installation.directory)/secrets/postgres-password", encoding: .utf8)
+        let configuration = PostgresConfiguration(
+            host: "\(installation.directory)/run", database: "constintel_brands", user: "constintel",
+            password: Secret(password), applicationName: "tests")
+        let connection = try await PostgresConnection.connect(configuration, on: TestServers.reactor)
+        try await connection.run("set search_path = brand_demo")
+        var tables = TenantTables()
+        for (table, columns) in TenantTables.columns {
+            let found = try await connection.run(
+                SQL(
+                    raw: """
+                        select count(*),
+                           coalesce(md5(string_agg(line, chr(10) order by line collate "C")), '')
+                        from (select row(\(columns))::text as line from \(table) t) as lines
+                        """))
+            let (count, digest) = try found[0].decode((Int64, String).self)
+            tables.digests[table] = digest
+            tables.rows[table] = count
+        }
+        await connection.close()
+        return tables
+    }
+}
