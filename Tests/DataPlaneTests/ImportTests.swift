@@ -211,9 +211,12 @@ struct ImportTests {
                     try await eventually("the stream is full") {
                         try await instance.brand.stream.length() == 2000
                     }
-                    let shown = try await instance.get("/api/operations/\(begun.id)", as: OperationView.self)
-                    #expect(shown.state == .running && shown.counts?["accepted"] == 2000)
-                    return shown
+                    try await eventually("the operation says so") {
+                        let shown = try await instance.get(
+                            "/api/operations/\(begun.id)", as: OperationView.self)
+                        return shown.state == .running && shown.counts?["accepted"] == 2000
+                    }
+                    return begun
                 }
             }
             #expect(try await instance.footprint()["uploads"] == 1)

@@ -78,11 +78,13 @@ final class PrivateServer {
     }
 }
 
-/// Calls `body` again when the loss of a connection fails it: a command may be on its way before the loss of
-/// an idle connection is noticed. For commands that can be done twice.
+/// Calls `body` again when the loss of a connection fails it, or the server is still loading: a command may
+/// be on its way before the loss of an idle connection is noticed. For commands that can be done twice.
 func retried<Result>(_ body: () async throws -> Result) async throws -> Result {
-    for _ in 0..<10 {
-        do { return try await body() } catch let error as RedisError where error.isLoss {}
+    for _ in 0..<200 {
+        do { return try await body() } catch let error as RedisError where error.isUnavailability {
+            try await Task.sleep(for: .milliseconds(10))
+        }
     }
     return try await body()
 }
