@@ -42,7 +42,7 @@ struct MonitoringRoutes: Sendable {
         checks["postgres"] = await check { try await database.run("select 1") }
         checks["redis"] = await check { _ = try await stream.length() }
         checks["projection"] = await check { _ = try brand.projection() }
-        checks["disk"] = gate.fullDirectory.map { "the disk of \($0) is nearly full" } ?? "ok"
+        checks["disk"] = gate.isDiskNearlyFull ? "a disk that events are written to is nearly full" : "ok"
         checks["deadLetters"] = await check {
             let count = try await stream.deadLetters()
             guard count == 0 else {

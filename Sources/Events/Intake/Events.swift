@@ -27,7 +27,7 @@ public struct Events: Sendable {
         do {
             try gate.enter(events.count)
         } catch {
-            metrics.refuse(gate.fullDirectory == nil ? .full : .disk)
+            metrics.refuse(gate.isDiskNearlyFull ? .disk : .full)
             throw error
         }
         do {

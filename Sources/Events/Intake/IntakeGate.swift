@@ -27,7 +27,7 @@ public final class IntakeGate: Service {
         var appended = 0
         /// On their way into the stream.
         var entering = 0
-        var fullDirectory: String?
+        var isDiskNearlyFull = false
 
         var waiting: Int { max(0, measured + appended + entering) }
     }
@@ -50,9 +50,10 @@ public final class IntakeGate: Service {
     func enter(_ count: Int) throws {
         let limit = limit()
         try state.withLock { state in
-            if let directory = state.fullDirectory {
+            if state.isDiskNearlyFull {
                 throw Fault(
-                    .unavailable, doing: "accept the events", "the disk of \(directory) is nearly full",
+                    .unavailable, doing: "accept the events",
+                    "a disk that events are written to is nearly full",
                     retryAfter: .seconds(30))
             }
             guard state.waiting + count <= limit else {
@@ -84,8 +85,8 @@ public final class IntakeGate: Service {
     /// How many events may wait at present.
     public var maximumWaiting: Int { limit() }
 
-    /// The directory whose disk is nearly full, if there is one.
-    public var fullDirectory: String? { state.withLock { $0.fullDirectory } }
+    /// Whether a disk that events are written to was nearly full at the last measure.
+    public var isDiskNearlyFull: Bool { state.withLock { $0.isDiskNearlyFull } }
 
     /// Measures again and again until a graceful shutdown.
     public func run() async throws {
@@ -98,11 +99,11 @@ public final class IntakeGate: Service {
     }
 
     private func measure() async {
-        let full = directories.first { IntakeGate.freeBytes(at: $0) < IntakeGate.lowDiskBytes }
+        let full = directories.contains { IntakeGate.freeBytes(at: $0) < IntakeGate.lowDiskBytes }
         let earlier = state.withLock { $0.appended }
         let length = try? await stream.length()
         state.withLock { state in
-            state.fullDirectory = full
+            state.isDiskNearlyFull = full
             if let length {
                 state.measured = length
                 state.appended -= earlier
