@@ -64,7 +64,34 @@ struct PostgresServer: Sendable {
         unit.stopTimeout = .seconds(60)
         // It is ready when it has recovered, which takes as long as the log is long.
         unit.startTimeout = .seconds(600)
+        unit.beforeLaunch = { [data = state.postgresData] in try await PostgresServer.endOrphans(in: data) }
         return unit
+    }
+
+    /// Ends what a killed postmaster has left. Its backends, each in a session of its own, hold the shared
+    /// memory until they notice, and no new postmaster starts beside them.
+    private static func endOrphans(in data: String) async throws {
+        for attempt in 0..<100 {
+            let orphans = processes(in: data)
+            if orphans.isEmpty { return }
+            for id in orphans { kill(id, attempt < 20 ? SIGQUIT : SIGKILL) }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// The server processes that work in the cluster `data`.
+    private static func processes(in data: String) -> [pid_t] {
+        // The kernel tells a working directory with its links resolved.
+        guard let resolved = realpath(data, nil) else { return [] }
+        defer { free(resolved) }
+        let place = String(cString: resolved)
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return entries.compactMap(pid_t.init).filter { id in
+            func link(_ name: String) -> String? {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/\(name)")
+            }
+            return link("cwd") == place && link("exe")?.hasSuffix("/postgres") == true
+        }
     }
 
     /// The program of the cluster's own major version, or of the newest one while there is no cluster.

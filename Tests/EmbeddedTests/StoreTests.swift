@@ -16,6 +16,19 @@ struct StoreTests {
         state = try StateDirectory(path: "\(directory.path)/a b")
     }
 
+    @Test("a killed PostgreSQL starts again although a process of the old one hangs and holds its memory")
+    func orphans() async throws {
+        try await running(makeSupervisor(over: state)) { supervisor in
+            let stores = try await makeServices(over: state).startStores(under: supervisor)
+            let found = try await stores.postgres.query(
+                "select pid from pg_stat_activity where backend_type = 'checkpointer'", in: directory)
+            let hanging = try #require(pid_t(found.trimmingCharacters(in: .newlines)))
+            kill(hanging, SIGSTOP)
+            try await supervisor.killAndAwait("postgres")
+            #expect(try await stores.postgres.query("select 1", in: directory) == "1\n")
+        }
+    }
+
     @Test("what they hold outlives being killed, and they refuse whoever has no password")
     func killed() async throws {
         try await running(makeSupervisor(over: state)) { supervisor in

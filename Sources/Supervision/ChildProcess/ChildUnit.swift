@@ -6,7 +6,7 @@ import Logging
 /// alive.
 actor ChildUnit {
     /// A unit that has ended so many times in a row before it was ready is reported to whoever waits for it.
-    static let attemptsBeforeReport = 5
+    static let attemptsBeforeReport = 7
     /// How often a probe is asked.
     static let probeInterval = Duration.milliseconds(50)
 
