@@ -64,7 +64,11 @@ struct PostgresServer: Sendable {
         unit.stopTimeout = .seconds(60)
         // It is ready when it has recovered, which takes as long as the log is long.
         unit.startTimeout = .seconds(600)
-        unit.beforeLaunch = { [data = state.postgresData] in try await PostgresServer.endOrphans(in: data) }
+        let locks = ["\(state.postgresData)/postmaster.pid", "\(state.run)/.s.PGSQL.5432.lock"]
+        unit.beforeLaunch = { [data = state.postgresData] in
+            try await PostgresServer.endOrphans(in: data)
+            for lock in locks { PostgresServer.forgetDead(lock) }
+        }
         return unit
     }
 
@@ -77,6 +81,16 @@ struct PostgresServer: Sendable {
             for id in orphans { kill(id, attempt < 20 ? SIGQUIT : SIGKILL) }
             try await Task.sleep(for: .milliseconds(100))
         }
+    }
+
+    /// Takes away a lock file whose postmaster has ended and which nobody has reaped yet: its number is still
+    /// taken, so a new postmaster would think that it runs.
+    private static func forgetDead(_ lock: String) {
+        guard let holder = PrivateFiles.read(lock)?.split(separator: "\n").first,
+            let status = PrivateFiles.read("/proc/\(holder)/stat"), let name = status.lastIndex(of: ")"),
+            status[status.index(after: name)...].hasPrefix(" Z ")
+        else { return }
+        unlink(lock)
     }
 
     /// The server processes that work in the cluster `data`.

@@ -49,7 +49,7 @@ final class ChildProcess: Sendable {
             self.signal(SIGKILL)
             _ = await ended()
         }
-        identity.killSurvivors()
+        await identity.endSurvivors()
         return left
     }
 

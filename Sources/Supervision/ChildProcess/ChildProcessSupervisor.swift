@@ -134,7 +134,7 @@ extension ChildProcessSupervisor {
             let limit = Duration.seconds(record.stopTimeoutSeconds)
             await process.end(by: record.stopSignal, within: limit, on: surroundings.clock)
         }
-        record.process.killSurvivors()
+        await record.process.endSurvivors()
         files.remove()
     }
 

@@ -139,13 +139,14 @@ extension ChildUnit {
                 let limit = Duration.seconds(record.stopTimeoutSeconds)
                 await found.end(by: record.stopSignal, within: limit, on: clock)
             }
-            record.process.killSurvivors()
+            await record.process.endSurvivors()
         }
         for stray in ProcessIdentity.leaders(writingTo: specification.logFile) {
             guard let found = ChildProcess(adopting: stray) else { continue }
             logger.info("\(name) runs without a record and is replaced", metadata: pidMetadata(found))
             await end(found)
         }
+        await ProcessIdentity.endAll(writingTo: specification.logFile)
         return false
     }
 
@@ -244,7 +245,7 @@ extension ChildUnit {
     }
 
     private func bury(_ process: ChildProcess) async {
-        process.identity.killSurvivors()
+        await process.identity.endSurvivors()
         let epitaph = await process.epitaph()
         if status.state == .starting { attemptsInVain += 1 }
         if let standing, standing() >= RestartPause.standing { pause.reset() }
