@@ -116,6 +116,10 @@ let targets: [Target] = [
     room(
         "TestSupport", ["Postgres", "Redis", "Reactor", "Kernel", subprocess, systemPackage, yams],
         path: "Tests/TestSupport"),
+    .target(
+        name: "TestHistories",
+        dependencies: ["Customers", "Events", "Contract", "Kernel", "TestSupport"],
+        path: "Tests/TestHistories", swiftSettings: strict),
     test("KernelTests", ["Kernel", "TestSupport"]),
     test("PostgresTests", ["Postgres", "Reactor", "Kernel", logging]),
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
@@ -127,11 +131,14 @@ let targets: [Target] = [
     test("EventsTests", ["Events", "Contract", "Kernel", "TestSupport"]),
     test("IntegrationsTests", ["Integrations", "Events", "Contract", "Kernel", "TestSupport"]),
     test(
+        "CustomersTests",
+        ["Customers", "Events", "Contract", "Kernel", "TestHistories", "TestSupport"]),
+    test(
         "DataPlaneTests",
         [
             "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres",
             "Redis",
-            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestSupport", httpClient, lifecycle, logging,
+            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestHistories", "TestSupport", httpClient, lifecycle, logging,
             nio,
         ]),
     test(

@@ -139,10 +139,15 @@ public struct Instance: Sendable {
             database: WriterDatabase(
                 configuration: databaseConfiguration("writer"), reactor: reactor,
                 generation: configuration.generation),
-            projectors: [
-                EventKeyProjector(), IdentityProjector(settings: settings), RawEventProjector(),
-                ProfileProjector(), OrderProjector(settings: settings),
-            ], logger: logger)
+            projectors: Instance.projectors(settings: settings), logger: logger)
+    }
+
+    /// What a batch passes through, in order: each works on what those before it have found.
+    static func projectors(settings: @escaping @Sendable () -> BrandSettings) -> [any Projector] {
+        [
+            EventKeyProjector(), IdentityProjector(settings: settings), RawEventProjector(),
+            ProfileProjector(), OrderProjector(settings: settings), MergeHistoryProjector(),
+        ]
     }
 
     /// All routes of the instance.

@@ -26,7 +26,7 @@ struct IdentityTests {
                 let byPhone = try #require(try await brand.profile(.phone, "+12025550123"))
                 let byEmail = try #require(try await brand.profile(.email, "a@b.com"))
                 #expect(byPhone.id == byEmail.id)
-                #expect(byPhone.profileStrength == 60)
+                #expect(byPhone.profileStrength == 65)
                 let rows = try await brand.database.run(
                     "select count(*), min(customer_profile_id::text) from customer_raw_event")
                 let (count, profile) = try rows[0].decode((Int64, String).self)
@@ -46,32 +46,40 @@ struct IdentityTests {
                 .sample("2", [.phone: "+12025550123", .email: "a@b.com", .loyaltyID: "l"]),
             ])
             #expect(try await brand.totals.profiles == 1)
-            let pending = try await brand.database.run("select 1 from identity_pair where state = 'pending'")
-            #expect(pending.isEmpty)
+            let held = try await brand.database.run("select 1 from identity_pair where state <> 'in_force'")
+            #expect(held.isEmpty)
         }
     }
 
-    @Test("an event that would join two profiles is placed on its phone, and the pair is recorded as pending")
-    func pending() async throws {
+    @Test("an event with the identifiers of two profiles joins them under the older id, with all they have")
+    func joined() async throws {
         for isBatched in [true, false] {
             try await TestBrand.with { brand in
                 let events = [
                     try Event.sample("1", [.email: "a@b.com"]),
-                    try Event.sample("2", [.phone: "+12025550123"]),
-                    try Event.sample("3", [.email: "a@b.com", .phone: "+12025550123"]),
+                    try Event.sample(
+                        "2", .purchase, [.phone: "+12025550123"], properties: #"{"total":"10.10"}"#),
+                    try Event.sample(
+                        "3", .purchase, [.email: "a@b.com", .phone: "+12025550123"],
+                        properties: #"{"total":"5.05"}"#),
                 ]
                 if isBatched {
                     try await brand.write(events)
                 } else {
                     for event in events { try await brand.write([event]) }
                 }
-                #expect(try await brand.totals.profiles == 2)
-                let rows = try await brand.database.run("select state from identity_pair")
-                #expect(try rows.map { try $0.decode(String.self) } == ["pending"])
-                let phone = try #require(try await brand.profile(.phone, "+12025550123"))
-                let placed = try await brand.database.run(
-                    "select customer_profile_id from customer_raw_event where event_key = '3'")
-                #expect(try placed[0].decode(ProfileID.self) == phone.id)
+                #expect(try await brand.totals.profiles == 1)
+                let profile = try #require(try await brand.profile(.phone, "+12025550123"))
+                #expect(profile.lifetimeValue == "15.15" && profile.totalOrders == 2)
+                #expect(try await brand.profile(.email, "a@b.com")?.id == profile.id)
+                for table in ["customer_raw_event", "customer_order"] {
+                    let column = table == "customer_order" ? "profile_id" : "customer_profile_id"
+                    let places = try await brand.database.run(
+                        "select distinct \(identifier: column) from \(identifier: table)")
+                    #expect(try places.decode(ProfileID.self) == [profile.id])
+                }
+                let history = try await brand.database.run("select base_profile_id from merge_history")
+                #expect(try history.decode(ProfileID.self) == (isBatched ? [] : [profile.id]))
             }
         }
     }
@@ -98,15 +106,18 @@ struct IdentityTests {
         }
     }
 
-    @Test("a device alone has a profile of its own; with an e-mail it is not part of the person")
+    @Test("a device alone has a profile of its own, until somebody signs in on it")
     func weak() async throws {
         try await TestBrand.with { brand in
-            try await brand.write([
-                .sample("1", [.deviceID: "d"]), .sample("2", [.deviceID: "d", .email: "a@b.com"]),
-            ])
-            #expect(try await brand.totals.profiles == 2)
+            try await brand.write([.sample("1", [.deviceID: "d"])])
             #expect(try await brand.profile(.deviceID, "d")?.profileStrength == 5)
-            #expect(try await brand.profile(.email, "a@b.com")?.identifiers == ["email": ["a@b.com"]])
+            try await brand.write([.sample("2", [.deviceID: "d", .email: "a@b.com"])])
+            #expect(try await brand.totals.profiles == 1)
+            #expect(try await brand.profile(.deviceID, "d") == nil)
+            let person = try #require(try await brand.profile(.email, "a@b.com"))
+            #expect(person.identifiers == ["email": ["a@b.com"]])
+            let places = try await brand.database.run("select customer_profile_id from customer_raw_event")
+            #expect(try places.decode(ProfileID.self) == [person.id, person.id])
         }
     }
 

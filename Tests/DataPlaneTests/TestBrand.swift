@@ -10,6 +10,7 @@ import Redis
 import TenantSchema
 import TestSupport
 
+@testable import DataPlane
 @testable import Events
 
 /// A brand of its own for one test: a schema on the real PostgreSQL, a stream on the real Redis, and the
@@ -92,10 +93,7 @@ struct TestBrand: Sendable {
             intake: (stream, gate, arrivals), commits: commits,
             database: WriterDatabase(
                 configuration: configuration, reactor: TestServers.reactor, generation: generation),
-            projectors: [
-                EventKeyProjector(), IdentityProjector(settings: { settings }), RawEventProjector(),
-                ProfileProjector(), OrderProjector(settings: { settings }),
-            ], logger: Logger(label: "test"))
+            projectors: Instance.projectors(settings: { settings }), logger: Logger(label: "test"))
     }
 
     /// Accepts `events` and commits everything that waits.

@@ -37,20 +37,8 @@ public actor Installation {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
-    /// Starts the daemon and waits until it serves. One that is not ready in time is killed and started
-    /// again, as a service manager does; how often that was needed is printed.
+    /// Starts the daemon and waits until it serves.
     public func start() async throws {
-        for attempt in 1...4 {
-            do {
-                return try await startOnce()
-            } catch where attempt < 4 {
-                print("constinteld did not get ready and is started again: \(error)")
-                await killDaemon()
-            }
-        }
-    }
-
-    private func startOnce() async throws {
         let (started, starting) = AsyncStream.makeStream(of: Int32.self)
         let log = try FileDescriptor.open(
             "\(directory)/constinteld.log", .writeOnly, options: [.create, .append],
@@ -71,7 +59,7 @@ public actor Installation {
         var ids = started.makeAsyncIterator()
         guard let id = await ids.next() else { throw Failure("constinteld could not be launched") }
         daemon = (id, task)
-        let answer = try await run("wait", "--timeout", "40")
+        let answer = try await run("wait", "--timeout", "60")
         guard answer.status == 0 else {
             throw Failure("constinteld is not ready: \(answer.errors)\n\(logTail)")
         }

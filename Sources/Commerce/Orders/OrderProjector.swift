@@ -13,6 +13,15 @@ public struct OrderProjector: Projector {
 
     public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
         let currency = settings().currency
+        try await store.follow(batch.change.moved, in: transaction)
+        try await store.replace(batch.change.replaced, in: transaction)
+        try await enter(batch, currency: currency, in: transaction)
+        try await store.derive(of: batch.change.disturbed, currency: currency, in: transaction)
+    }
+
+    private func enter(
+        _ batch: EventBatch, currency: String, in transaction: PostgresTransaction
+    ) async throws {
         let versions = try batch.counted
             .filter { $0.event.type == .purchase }
             .map { try OrderVersion($0, brandCurrency: currency) }

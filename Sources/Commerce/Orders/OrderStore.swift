@@ -31,7 +31,7 @@ struct OrderStore {
     }
 
     /// The versions as the rows of `sent`.
-    private static func sent(_ versions: [OrderVersion]) -> SQL {
+    static func sent(_ versions: [OrderVersion]) -> SQL {
         let events = versions.map(\.placed.event)
         return """
             with sent as (

@@ -31,12 +31,14 @@ public struct Identifier: Hashable, Sendable {
         }
 
         /// What this kind adds to a profile's strength, which is the sum over the kinds that it has, each
-        /// kind once: 0 to 100, and the more a kind says about who somebody is, the more it counts.
+        /// kind once: the more a kind says about who somebody is, the more it counts. A person of whom all
+        /// strong kinds are known has 100; who is only a device, a cookie or a code has next to nothing.
         var weight: Int {
             switch self {
-            case .phone, .email: 30
+            case .phone: 35
+            case .email: 30
             case .loyaltyID: 20
-            case .upiID: 10
+            case .upiID: 15
             case .deviceID: 5
             case .cookieID: 3
             case .qrID: 2

@@ -1,73 +1,190 @@
 import Contract
+import Events
 import Kernel
 import Postgres
 
-/// The tables of identity: identifiers, and the pairs that events have tied.
+/// The tables of identity: identifiers, pairs, and what must never come together.
 struct IdentityStore {
     /// What is known of `identifiers`, and the newest id of all.
     func known(
         _ identifiers: [Identifier], in transaction: PostgresTransaction
-    ) async throws -> (known: [Identifier: IdentityResolution.Known], newest: IdentifierID?) {
-        let rows = try await transaction.run(
+    ) async throws -> (known: [Identifier: IdentityArrival.Known], newest: IdentifierID?) {
+        let answers = try await transaction.run(all: [
             """
-            select kind, value, id, profile_id from customer_identifier
+            select kind, value, id, profile_id, flag from customer_identifier
             join unnest(\(identifiers.map(\.kind.rawValue)), \(identifiers.map(\.value)))
                 as sent (kind, value)
                 using (kind, value)
-            """)
-        var known: [Identifier: IdentityResolution.Known] = [:]
-        for row in rows {
-            let (kind, value, id, profile) = try row.decode(
-                (String, String, IdentifierID, ProfileID?).self)
+            """, "select id from customer_identifier order by id desc limit 1",
+        ])
+        var known: [Identifier: IdentityArrival.Known] = [:]
+        for row in answers[0] {
+            let (kind, value, id, profile, flag) = try row.decode(
+                (String, String, IdentifierID, ProfileID?, String?).self)
             guard let kind = Identifier.Kind(rawValue: kind) else { continue }
-            known[Identifier(kind: kind, value: value)] = .init(id: id, profile: profile)
+            known[Identifier(kind: kind, value: value)] = .init(
+                id: id, profile: profile, flag: flag.flatMap(DecisionLog.Flag.init))
         }
-        let newest = try await transaction.run("select id from customer_identifier order by id desc limit 1")
-        return (known, try newest.first?.decode(IdentifierID.self))
+        return (known, try answers[1].first?.decode(IdentifierID.self))
     }
 
-    /// Writes what a batch has brought.
-    func apply(_ resolution: IdentityResolution, in transaction: PostgresTransaction) async throws {
-        try await insertIdentifiers(resolution, in: transaction)
-        try await insertTies(resolution.ties, in: transaction)
-        let isNew = Set(resolution.new.map(\.identifier))
-        let joined = resolution.joined.filter { !isNew.contains($0) }.compactMap { resolution.known[$0] }
-        guard !joined.isEmpty else { return }
-        try await transaction.run(
+    /// What is known of `pairs`.
+    func known(
+        _ pairs: [IdentifierPair], in transaction: PostgresTransaction
+    ) async throws -> [IdentifierPair: IdentityArrival.KnownPair] {
+        guard !pairs.isEmpty else { return [:] }
+        let rows = try await transaction.run(
             """
-            update customer_identifier set profile_id = joined.profile
-            from unnest(\(joined.map(\.id)), \(joined.map(\.profile))) as joined (id, profile)
-            where customer_identifier.id = joined.id
+            select low_id, high_id, state, tied,
+                   (select d.actor from identity_decision d where d.sequence = p.hold and d.by_limit)
+            from identity_pair p
+            join unnest(\(pairs.map(\.low)), \(pairs.map(\.high))) as sent (low_id, high_id)
+                using (low_id, high_id)
             """)
+        var known: [IdentifierPair: IdentityArrival.KnownPair] = [:]
+        for row in rows {
+            let (low, high, state, isTied, limit) = try row.decode(
+                (IdentifierID, IdentifierID, String, Bool, String?).self)
+            known[IdentifierPair(low, high)] = .init(
+                state: .init(rawValue: state) ?? .out, limit: limit.flatMap(ProfileSets.Limit.init),
+                isTied: isTied)
+        }
+        return known
     }
 
-    private func insertIdentifiers(
-        _ resolution: IdentityResolution, in transaction: PostgresTransaction
-    ) async throws {
-        let new = resolution.new
-        guard !new.isEmpty else { return }
+    /// The sets of `profiles`, whole, with what is blocked beside them and what must never come together.
+    func sets(
+        of profiles: [ProfileID], in transaction: PostgresTransaction
+    ) async throws -> ProfileSets {
+        guard !profiles.isEmpty else { return ProfileSets(nevers: [:]) }
+        let answers = try await transaction.run(all: [
+            """
+            select id, kind, profile_id from customer_identifier
+            where profile_id = any(\(profiles)) and flag is null
+            """,
+            """
+            select b.id, m.id from customer_identifier m
+            join identity_pair p on m.id in (p.low_id, p.high_id) and p.state = 'in_force'
+            join customer_identifier b
+                on b.id = case m.id when p.low_id then p.high_id else p.low_id end and b.flag = 'blocked'
+            where m.profile_id = any(\(profiles)) and m.flag is null
+            """,
+        ])
+        let members = try answers[0].decode((IdentifierID, String, ProfileID).self)
+        let blocked = try answers[1].decode((IdentifierID, IdentifierID).self)
+        var sets = ProfileSets(nevers: try await nevers(members.map(\.0) + blocked.map(\.0), in: transaction))
+        for (id, kind, profile) in members {
+            guard let kind = Identifier.Kind(rawValue: kind), kind.strength == .strong else { continue }
+            sets.enter(id, kind: kind, profile: profile)
+        }
+        for (id, member) in blocked { sets.enter(blocked: id, tiedTo: member) }
+        return sets
+    }
+
+    private func nevers(
+        _ identifiers: [IdentifierID], in transaction: PostgresTransaction
+    ) async throws -> [IdentifierID: Set<IdentifierID>] {
+        let rows = try await transaction.run(
+            """
+            select low_id, high_id from identity_never where low_id = any(\(identifiers))
+            union all
+            select high_id, low_id from identity_never where high_id = any(\(identifiers))
+            """
+        ).decode((IdentifierID, IdentifierID).self)
+        var nevers: [IdentifierID: Set<IdentifierID>] = [:]
+        for (one, other) in rows {
+            nevers[one, default: []].insert(other)
+            nevers[other, default: []].insert(one)
+        }
+        return nevers
+    }
+}
+
+// MARK: - Writing
+
+extension IdentityStore {
+    /// An identifier to be written.
+    struct Row {
+        let new: IdentityArrival.New
+        let profile: ProfileID?
+    }
+
+    func insert(_ identifiers: [Row], in transaction: PostgresTransaction) async throws {
+        guard !identifiers.isEmpty else { return }
         try await transaction.run(
             """
             insert into customer_identifier (id, kind, value, profile_id, first_seen_at)
             select * from unnest(
-                \(new.map(\.id)), \(new.map(\.identifier.kind.rawValue)), \(new.map(\.identifier.value)),
-                \(new.map { resolution.known[$0.identifier]?.profile }), \(new.map(\.firstSeenAt)))
+                \(identifiers.map(\.new.id)), \(identifiers.map(\.new.identifier.kind.rawValue)),
+                \(identifiers.map(\.new.identifier.value)), \(identifiers.map(\.profile)),
+                \(identifiers.map(\.new.firstSeenAt)))
             """)
     }
 
-    /// The first event that ties a pair is the one recorded.
-    private func insertTies(
-        _ ties: [IdentityResolution.Tie], in transaction: PostgresTransaction
+    /// Puts identifiers into profiles; nil takes one out.
+    func move(
+        _ profiles: [IdentifierID: ProfileID?], in transaction: PostgresTransaction
     ) async throws {
-        guard !ties.isEmpty else { return }
+        guard !profiles.isEmpty else { return }
+        let moved = profiles.map { (id: $0.key, profile: $0.value) }
         try await transaction.run(
             """
-            insert into identity_pair (low_id, high_id, state, event_id, created_at)
-            select * from unnest(
-                \(ties.map(\.pair.low)), \(ties.map(\.pair.high)),
-                \(ties.map { $0.isPending ? "pending" : "in_force" }), \(ties.map(\.event)),
-                \(ties.map(\.at)))
-            on conflict (low_id, high_id) do nothing
+            update customer_identifier set profile_id = moved.profile
+            from unnest(\(moved.map(\.id)), \(moved.map(\.profile))) as moved (id, profile)
+            where customer_identifier.id = moved.id
             """)
+    }
+
+    /// Appends what limits have decided, and gives the sequences.
+    func append(
+        _ verdicts: [IdentityArrival.Verdict], in transaction: PostgresTransaction
+    ) async throws -> [Int64] {
+        guard !verdicts.isEmpty else { return [] }
+        let pairs = verdicts.enumerated().flatMap { place, verdict in verdict.pairs.map { (place, $0) } }
+        let rows = try await transaction.run(
+            """
+            insert into identity_decision (kind, left_ids, right_ids, by_limit, actor, reason)
+            select kind, array_agg(low order by nth), array_agg(high order by nth), true, actor, reason
+            from unnest(\(verdicts.map(\.kind.rawValue)), \(verdicts.map(\.limit.rawValue)),
+                        \(verdicts.map(\.limit.reason))) with ordinality as said (kind, actor, reason, place)
+            join unnest(\(pairs.map { Int64($0.0 + 1) }), \(pairs.map(\.1.low)), \(pairs.map(\.1.high)))
+                with ordinality as named (place, low, high, nth) using (place)
+            group by place, kind, actor, reason order by place
+            returning sequence
+            """)
+        return try rows.decode(Int64.self).sorted()
+    }
+
+    /// A pair to be written.
+    struct PairRow {
+        let pair: IdentifierPair
+        let state: DecisionLog.Standing.State
+        let hold: Int64?
+        let isTied: Bool
+    }
+
+    func write(_ pairs: [PairRow], in transaction: PostgresTransaction) async throws {
+        guard !pairs.isEmpty else { return }
+        try await transaction.run(
+            """
+            insert into identity_pair as p (low_id, high_id, state, hold, tied)
+            select * from unnest(
+                \(pairs.map(\.pair.low)), \(pairs.map(\.pair.high)), \(pairs.map(\.state.rawValue)),
+                \(pairs.map(\.hold)), \(pairs.map(\.isTied)))
+            on conflict (low_id, high_id) do update
+            set state = excluded.state, hold = excluded.hold, tied = p.tied or excluded.tied
+            """)
+    }
+}
+
+extension ProfileSets.Limit {
+    /// For people.
+    var reason: String {
+        switch self {
+        case .profiles: "the event would join more than \(ProfileSets.profilesAtOnce) profiles"
+        case .kind:
+            "the profile would have more than \(ProfileSets.identifiersOfKind) identifiers of one kind"
+        case .never: "it would bring together what must never come together"
+        }
     }
 }

@@ -3,7 +3,8 @@ import Events
 import Kernel
 import Postgres
 
-/// Keeps when each profile was first and last seen, by when its events happened.
+/// Keeps when each profile was first and last seen, by when its events happened, and takes away profiles that
+/// are no more.
 public struct ProfileProjector: Projector {
     private let store = ProfileStore()
 
@@ -18,5 +19,16 @@ public struct ProfileProjector: Projector {
             sightings[profile] = (min(seen.first, instant), max(seen.last, instant))
         }
         try await store.see(sightings, in: transaction)
+        try await store.deriveSightings(of: batch.change.disturbed, in: transaction)
+        try await store.remove(batch.change.removed, in: transaction)
+    }
+}
+
+/// The last projector: records merges and unmerges, when everything that they changed is written.
+public struct MergeHistoryProjector: Projector {
+    public init() {}
+
+    public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
+        try await MergeHistoryStore().record(batch.change, in: transaction)
     }
 }

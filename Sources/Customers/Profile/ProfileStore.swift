@@ -1,4 +1,5 @@
 import Contract
+import Events
 import Kernel
 import Postgres
 
@@ -7,16 +8,59 @@ public struct ProfileStore: Sendable {
     public init() {}
 
     /// Makes profiles that did not exist, and counts them.
-    func make(_ profiles: [ProfileID: Timestamp], in transaction: PostgresTransaction) async throws {
+    func make(_ profiles: Set<ProfileID>, in transaction: PostgresTransaction) async throws {
         guard !profiles.isEmpty else { return }
-        let made = profiles.sorted { $0.key < $1.key }
-        try await transaction.run(
+        try await transaction.run(all: [
             """
             insert into customer_profile (id, created_at, updated_at)
-            select id, made_at, made_at
-            from unnest(\(made.map(\.key)), \(made.map(\.value))) as made (id, made_at)
+            select i.id, i.first_seen_at, now()
+            from unnest(\(profiles.sorted())) as made (id) join customer_identifier i using (id)
+            """,
+            "update brand_totals set profiles = profiles + \(Int64(profiles.count))",
+        ])
+    }
+
+    /// Takes profiles away on which nothing is placed any more, and counts them.
+    func remove(_ profiles: Set<ProfileID>, in transaction: PostgresTransaction) async throws {
+        guard !profiles.isEmpty else { return }
+        try await transaction.run(all: [
+            "delete from customer_profile where id = any(\(profiles.sorted()))",
+            "update brand_totals set profiles = profiles - \(Int64(profiles.count))",
+        ])
+    }
+
+    /// Profiles as they are, as JSON for the record.
+    func snapshots(
+        of profiles: Set<ProfileID>, in transaction: PostgresTransaction
+    ) async throws -> [ProfileID: IdentityChange.JSONBytes] {
+        guard !profiles.isEmpty else { return [:] }
+        let rows = try await transaction.run(
+            """
+            select id, jsonb_build_object(
+                'id', id, 'identifiers', identifiers, 'profileStrength', profile_strength,
+                'lifetimeValue', round(lifetime_value, greatest(2, min_scale(lifetime_value)))::text,
+                'totalOrders', total_orders,
+                'firstSeenAt', to_char(first_seen_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'lastSeenAt', to_char(last_seen_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+            from customer_profile where id = any(\(profiles.sorted()))
+            """
+        ).decode((ProfileID, JSONB).self)
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0, $1.bytes) })
+    }
+
+    /// Derives anew when profiles were first and last seen, from all that is placed on them.
+    func deriveSightings(of profiles: Set<ProfileID>, in transaction: PostgresTransaction) async throws {
+        guard !profiles.isEmpty else { return }
+        try await transaction.run(
+            """
+            update customer_profile p
+            set first_seen_at = (select min(occurred_at) from customer_raw_event
+                                 where customer_profile_id = p.id),
+                last_seen_at = (select max(occurred_at) from customer_raw_event
+                                where customer_profile_id = p.id),
+                updated_at = now()
+            where p.id = any(\(profiles.sorted()))
             """)
-        try await transaction.run("update brand_totals set profiles = profiles + \(Int64(made.count))")
     }
 
     /// Writes anew what is derived from the identifiers of `profiles`: the list of them, and the strength.

@@ -129,6 +129,7 @@ public struct EventReader: Sendable {
         }
         guard object.kind == .object else { throw fields.fault("properties", "expected an object") }
         if type == .purchase { _ = try Purchase(properties: object, doing: EventReader.doing) }
+        _ = try ConsentStatement.all(in: object, doing: EventReader.doing)
         return Array(object.bytes)
     }
 }

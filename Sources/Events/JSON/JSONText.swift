@@ -19,6 +19,9 @@ public struct JSONText: Sendable {
         return JSONText(document: bytes, range: range)
     }
 
+    /// The value of `true` or `false`; nil for anything else.
+    public var boolean: Bool? { kind == .boolean ? document[range.lowerBound] == UInt8(ascii: "t") : nil }
+
     /// What this value is.
     public var kind: Kind {
         switch document[range.lowerBound] {

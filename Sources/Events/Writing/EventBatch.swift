@@ -32,6 +32,9 @@ public struct EventBatch: Sendable {
     /// All new events, test events included.
     public var events: [PlacedEvent]
 
+    /// What they changed about who is who; empty until identity has run.
+    public var change = IdentityChange()
+
     public init(events: [PlacedEvent]) { self.events = events }
 
     /// The events that count: all but those of test keys.

@@ -12,13 +12,15 @@ public struct EventKeyProjector: Projector {
     }
 }
 
-/// Writes the raw events, after identity has placed them.
+/// Writes the raw events, after identity has placed them, and re-points those that are stored already.
 public struct RawEventProjector: Projector {
     private let store = EventStore()
 
     public init() {}
 
     public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
+        try await store.replace(batch.change.replaced, in: transaction)
+        try await store.follow(batch.change.moved, in: transaction)
         guard !batch.events.isEmpty else { return }
         try await store.insert(batch, in: transaction)
     }

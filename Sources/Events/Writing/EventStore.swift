@@ -68,6 +68,38 @@ public struct EventStore: Sendable {
         if counted > 0 { try await transaction.run("update brand_totals set events = events + \(counted)") }
     }
 
+    /// Takes stored events with the identifiers that they are placed on, where those have come into another
+    /// profile.
+    func follow(
+        _ moved: [IdentifierID: ProfileID], in transaction: PostgresTransaction
+    ) async throws {
+        guard !moved.isEmpty else { return }
+        let moved = moved.sorted { $0.key < $1.key }
+        try await transaction.run(
+            """
+            update customer_raw_event set customer_profile_id = moved.profile
+            from unnest(\(moved.map(\.key)), \(moved.map(\.value))) as moved (identifier, profile)
+            where placed_on = moved.identifier and customer_profile_id is distinct from moved.profile
+            """)
+    }
+
+    /// Places stored events on another identifier.
+    func replace(
+        _ replaced: [IdentityChange.Replaced], in transaction: PostgresTransaction
+    ) async throws {
+        guard !replaced.isEmpty else { return }
+        try await transaction.run(
+            """
+            update customer_raw_event r
+            set placed_on = replaced.identifier, customer_profile_id = replaced.profile
+            from unnest(\(replaced.map(\.id)), \(replaced.map(\.receivedAt)),
+                        \(replaced.map { $0.placement?.identifier }),
+                        \(replaced.map { $0.placement?.profile }))
+                as replaced (id, received_at, identifier, profile)
+            where r.id = replaced.id and r.created_at = replaced.received_at
+            """)
+    }
+
     /// Which of `keys` are known for `source`, with the event that each brought.
     ///
     /// The bytes of a key are compared, as the table does it: texts that Swift takes for equal, such as one

@@ -12,9 +12,14 @@ public enum TenantSchema {
 
     /// Tables whose rows the instance reads and writes.
     public static let written = [
-        "event_key", "customer_raw_event", "customer_identifier", "identity_pair", "customer_profile",
+        "event_key", "customer_raw_event", "customer_identifier", "identifier_event", "identifier_sign_in",
+        "identifier_owner",
+        "identity_pair", "identity_never", "consent", "manual_merge_queue", "customer_profile",
         "customer_order", "brand_totals", "order_totals", "operation", "import_rejection",
     ]
+
+    /// Tables whose rows the instance reads and adds, and can neither change nor take away.
+    public static let appended = ["identity_decision", "merge_history"]
 
     /// Grants to the runtime role, table by table; whatever is not named here is refused. To be run by the
     /// owner role. Both names must be safe as quoted identifiers.
@@ -25,6 +30,9 @@ public enum TenantSchema {
         }
         // Locking the lease's row takes the right to update some column of it; the generation is not granted.
         lines.append("grant select, update (id) on \"\(schema)\".writer_lease to \"\(runtimeRole)\";")
+        for table in appended {
+            lines.append("grant select, insert on \"\(schema)\".\"\(table)\" to \"\(runtimeRole)\";")
+        }
         for table in written {
             lines.append(
                 "grant select, insert, update, delete on \"\(schema)\".\"\(table)\" to \"\(runtimeRole)\";")

@@ -59,6 +59,9 @@ create index customer_raw_event_created_at on customer_raw_event (created_at des
 create index customer_raw_event_profile on customer_raw_event (customer_profile_id, occurred_at desc)
     where customer_profile_id is not null;
 create index customer_raw_event_type on customer_raw_event (event_type, created_at desc);
+-- The versions of one order.
+create index customer_raw_event_order on customer_raw_event (source, (payload #>> '{properties,orderId}'))
+    where event_type = 'purchase';
 create index customer_raw_event_placed_on on customer_raw_event (placed_on) where placed_on is not null;
 
 -- Catches what no partition was made for, so that nothing is refused; rows in it are an alarm.
@@ -89,22 +92,114 @@ create table customer_identifier (
         ('phone', 'email', 'loyalty_id', 'upi_id', 'device_id', 'cookie_id', 'qr_id', 'card_last4')),
     value         text collate "C" not null,              -- normalised
     profile_id    uuid,                                   -- the profile it is in; null when it places nothing
+    flag          text check (flag in ('blocked', 'shared')),  -- by the newest decision about the value
     first_seen_at timestamptz not null,
     unique (kind, value)
 );
 create index customer_identifier_profile on customer_identifier (profile_id) where profile_id is not null;
+create index customer_identifier_flag on customer_identifier (flag) where flag is not null;
 
--- Every pair of strong identifiers that an event has tied.
+-- Which events carry an identifier that they are not placed on: strong ones, and weak ones of events without
+-- any strong one. (Rows may outlive a move of the event to the identifier.)
+create table identifier_event (
+    identifier_id uuid not null,
+    event_id      uuid not null,
+    created_at    timestamptz not null,                   -- the event's, which finds its partition
+    primary key (identifier_id, event_id)
+);
+
+-- Sign-ins and sign-outs on weak identifiers, in the order of events: who owns them when.
+create table identifier_sign_in (
+    identifier_id uuid not null,                          -- the weak one
+    occurred_at   timestamptz not null,
+    event_key     text collate "C" not null,
+    source        text collate "C" not null,
+    owner_id      uuid,                                   -- the strong one; null for a sign-out
+    primary key (identifier_id, occurred_at, event_key, source)
+);
+
+-- Whoever has ever signed in on a weak identifier.
+create table identifier_owner (
+    identifier_id uuid not null,
+    owner_id      uuid not null,
+    primary key (identifier_id, owner_id)
+);
+create index identifier_owner_owner on identifier_owner (owner_id);
+
+-- What people and limits have decided. Appended to, never changed.
+create table identity_decision (
+    sequence   bigint generated always as identity primary key,
+    kind       text not null check (kind in
+        ('hold', 'reject', 'approve', 'merge', 'unmerge', 'never', 'allow', 'block', 'unblock', 'share', 'unshare')),
+    left_ids   uuid[] not null,                           -- pairs with right_ids by place, or one of two sets
+    right_ids  uuid[] not null default '{}',
+    by_limit   boolean not null,
+    actor      text not null,                             -- who; the limit's name when it was one
+    reason     text not null,
+    created_at timestamptz not null default now()
+);
+
+-- Every pair of strong identifiers that an event has tied or a merge has made.
 create table identity_pair (
-    low_id     uuid not null,
-    high_id    uuid not null check (low_id < high_id),
-    state      text not null check (state in ('in_force', 'pending')),
-    event_id   uuid not null,                             -- the first event that tied it
-    created_at timestamptz not null,
+    low_id      uuid not null,
+    high_id     uuid not null check (low_id < high_id),
+    state       text not null check (state in ('in_force', 'held', 'out')),  -- what the log says, flags aside
+    hold        bigint,                                   -- the decision that holds it
+    tied        boolean not null,                         -- by an event; else by a merge alone
     primary key (low_id, high_id)
 );
 create index identity_pair_high on identity_pair (high_id);
-create index identity_pair_pending on identity_pair (created_at) where state = 'pending';
+create index identity_pair_hold on identity_pair (hold) where state = 'held';
+
+-- Pairs that must not come into one profile: each pair across the sets of a `never` that stands.
+create table identity_never (
+    low_id  uuid not null,
+    high_id uuid not null check (low_id < high_id),
+    primary key (low_id, high_id)
+);
+create index identity_never_high on identity_never (high_id);
+
+-- Consent belongs to the identifier that it was given for.
+create table consent (
+    identifier_id uuid not null,
+    channel       text collate "C" not null,              -- the kind of identifier, as it was sent
+    purpose       text collate "C" not null,
+    granted       boolean not null,
+    occurred_at   timestamptz not null,
+    primary key (identifier_id, channel, purpose)
+);
+
+-- What happened to profiles, and why.
+create table merge_history (
+    id                uuid primary key,
+    action            text not null check (action in ('merge', 'unmerge')),
+    base_profile_id   uuid not null,                      -- the one that keeps its id
+    merged_profile_id uuid not null,                      -- the one that came into it, or left it
+    reason            text not null,
+    actor             text not null,
+    before_snapshot   jsonb not null,
+    after_snapshot    jsonb not null,
+    created_at        timestamptz not null
+);
+create index merge_history_base on merge_history (base_profile_id, created_at desc);
+create index merge_history_merged on merge_history (merged_profile_id, created_at desc);
+
+-- What limits have held and nobody has decided yet: a row for a set of profiles, or for a value.
+create table manual_merge_queue (
+    id            uuid primary key,
+    profile_ids   jsonb not null,                         -- sorted
+    identifier_id uuid,                                   -- the value that is in question in many rows
+    low_ids       uuid[] not null,                        -- the pairs that are held
+    high_ids      uuid[] not null,
+    events        bigint not null,                        -- that carry one of the pairs
+    reason        text not null,
+    status        text not null check (status in ('pending', 'approved', 'rejected', 'merged')),
+    created_at    timestamptz not null,
+    updated_at    timestamptz not null
+);
+create unique index manual_merge_queue_pending on manual_merge_queue (profile_ids, identifier_id)
+    nulls not distinct where status = 'pending';
+create index manual_merge_queue_status on manual_merge_queue (status, created_at desc, id desc);
 
 create table customer_profile (
     id               uuid primary key,                    -- the smallest id of its identifiers
