@@ -22,11 +22,26 @@ struct TenantTables: Equatable {
         event_type, occurred_at, channel, source, event_key, payload, test, \(identifier("t.placed_on")),
         \(identifier("t.customer_profile_id"))
         """,
-        "customer_identifier": "kind, value, \(identifier("t.profile_id"))",
+        "customer_identifier": "kind, value, flag, \(identifier("t.profile_id"))",
         "identity_pair": """
         least(\(identifier("t.low_id")), \(identifier("t.high_id"))),
-        greatest(\(identifier("t.low_id")), \(identifier("t.high_id"))), state, \(event("t.event_id"))
+        greatest(\(identifier("t.low_id")), \(identifier("t.high_id"))), state, tied, hold is null
         """,
+        "identity_never": """
+        least(\(identifier("t.low_id")), \(identifier("t.high_id"))),
+        greatest(\(identifier("t.low_id")), \(identifier("t.high_id")))
+        """,
+        "identity_decision": """
+        kind,
+        array(select \(identifier("named")) from unnest(left_ids || right_ids) as named order by 1), by_limit,
+        actor
+        """,
+        "identifier_event": "\(identifier("t.identifier_id")), \(event("t.event_id"))",
+        "identifier_sign_in": """
+        \(identifier("t.identifier_id")), occurred_at, event_key, source, \(identifier("t.owner_id"))
+        """,
+        "identifier_owner": "\(identifier("t.identifier_id")), \(identifier("t.owner_id"))",
+        "consent": "\(identifier("t.identifier_id")), channel, purpose, granted, occurred_at",
         "customer_profile": """
         \(identifier("t.id")), identifiers, profile_strength, lifetime_value, total_orders, first_seen_at,
         last_seen_at

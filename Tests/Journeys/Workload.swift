@@ -54,6 +54,9 @@ struct Workload: Sendable {
         if kinds & 1 != 0 { identifiers.append(#""email":"c\#(customer)@example.com""#) }
         if kinds & 2 != 0 { identifiers.append(#""phone":"+1202555\#(1000 + customer)""#) }
         if kinds & 4 != 0 { identifiers.append(#""device_id":"d\#(customer % 50)""#) }
+        // A cookie is one customer's, who is not always signed in.
+        if kinds & 32 != 0 { identifiers.append(#""cookie_id":"k\#(customer)""#) }
+        if kinds & 192 == 0 { identifiers = [#""cookie_id":"k\#(customer)""#] }
         if identifiers.isEmpty || kinds & 24 == 0 { identifiers.append(#""loyalty_id":"l\#(customer)""#) }
         let instant = "2026-01-\(10 + number % 20)T10:00:00Z"
         let head =
