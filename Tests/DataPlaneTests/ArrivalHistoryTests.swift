@@ -24,6 +24,32 @@ struct ArrivalHistoryTests {
         }
     }
 
+    @Test("two writers that take turns, and one that is fenced, write what one would")
+    func sideBySide() async throws {
+        let history = RandomHistory(seed: 77, sends: 1000)
+        try await TestBrand.with(country: "IN") { brand in
+            let now = SystemWallClock().now()
+            try await brand.events.accept(history.sent.map { $0.event(receivedAt: now) })
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for generation in [Int64(1), 1, 0] {
+                    group.addTask {
+                        let writer = brand.writer(generation: generation)
+                        do {
+                            while try await writer.writeOldest(40) > 0 {}
+                            return false
+                        } catch let fault as Fault where fault.code == .conflict {
+                            return true
+                        }
+                    }
+                }
+                var fenced = 0
+                for try await isFenced in group where isFenced { fenced += 1 }
+                #expect(fenced == 1)
+            }
+            try await compare(brand, seed: 77)
+        }
+    }
+
     /// Sends every event one to three times, in batches of random sizes.
     private func deliver(
         _ sent: [Sent], to brand: TestBrand, using random: inout SeededGenerator

@@ -121,6 +121,60 @@ struct IdentityTests {
         }
     }
 
+    @Test(
+        "a cookie is whose sign-in was last, and the first one's before that, in whatever order they come",
+        arguments: [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 3, 4, 0, 2], [4, 0, 1, 3, 2], [0, 1, 3, 4, 2]])
+    func cookie(order: [Int]) async throws {
+        func at(_ time: String, _ key: String, _ email: String?) throws -> Event {
+            var identifiers: [IdentifierKind: String] = [.cookieID: "c"]
+            identifiers[.email] = email
+            return try .sample(key, .pageView, identifiers, occurredAt: "2026-01-31T\(time):00Z")
+        }
+        let events = [
+            try at("09:30", "before", nil), try at("10:00", "ann", "ann@example.com"),
+            try at("10:30", "between", nil), try at("11:00", "bob", "bob@example.com"),
+            try at("11:30", "after", nil),
+        ]
+        try await TestBrand.with { brand in
+            for place in order { try await brand.write([events[place]]) }
+            #expect(try await brand.totals.profiles == 2)
+            let ann = try #require(try await brand.profile(.email, "ann@example.com")).id
+            let bob = try #require(try await brand.profile(.email, "bob@example.com")).id
+            let rows = try await brand.database.run(
+                "select event_key, customer_profile_id from customer_raw_event"
+            ).decode((String, ProfileID).self)
+            #expect(
+                Dictionary(uniqueKeysWithValues: rows) == [
+                    "before": ann, "ann": ann, "between": ann, "bob": bob, "after": bob,
+                ])
+        }
+    }
+
+    @Test("a sign-out is still the owner's, and nothing behind it is; a device of many people is nobody's")
+    func signOutAndShared() async throws {
+        try await TestBrand.with { brand in
+            try await brand.write([
+                .sample("1", [.cookieID: "c", .email: "ann@example.com"], "10:00"),
+                .sample("2", .signOut, [.cookieID: "c"], occurredAt: "2026-01-31T11:00:00Z"),
+                .sample("3", [.cookieID: "c"], "12:00"),
+            ])
+            let ann = try #require(try await brand.profile(.email, "ann@example.com")).id
+            #expect(try await brand.places(of: ["1", "2", "3"]).prefix(2) == [ann, ann])
+            #expect(try await brand.places(of: ["3"]) != [ann])
+            for person in ["bob", "cyd"] {
+                try await brand.write([
+                    .sample(person, [.cookieID: "c", .email: "\(person)@example.com"], "13:00")
+                ])
+            }
+            #expect(try await brand.flag(of: .cookieID, "c") == nil)
+            try await brand.write([.sample("dee", [.cookieID: "c", .email: "dee@example.com"], "14:00")])
+            #expect(try await brand.flag(of: .cookieID, "c") == "shared")
+            try await brand.write([.sample("4", [.cookieID: "c"], "15:00")])
+            #expect(try await brand.places(of: ["2", "3", "4"]) == [nil, nil, nil])
+            #expect(try await brand.totals.profiles == 4)
+        }
+    }
+
     @Test("ids rise strictly, also within a millisecond and when the clock steps back")
     func risingIDs() {
         var ids = UUIDv7Sequence()
@@ -131,5 +185,31 @@ struct IdentityTests {
             #expect(next > last)
             last = next
         }
+    }
+}
+
+extension TestBrand {
+    /// The profiles of stored events, by their keys.
+    fileprivate func places(of keys: [String]) async throws -> [ProfileID?] {
+        let rows = try await database.run(
+            "select event_key, customer_profile_id from customer_raw_event where event_key = any(\(keys))"
+        ).decode((String, ProfileID?).self)
+        let places = Dictionary(uniqueKeysWithValues: rows)
+        return keys.map { places[$0] ?? nil }
+    }
+
+    fileprivate func flag(of kind: Identifier.Kind, _ value: String) async throws -> String? {
+        try await database.run(
+            "select flag from customer_identifier where kind = \(kind.rawValue) and value = \(value)"
+        ).first?.decode(String?.self)
+    }
+}
+
+extension Event {
+    /// A page view at a time of one day.
+    fileprivate static func sample(
+        _ key: String, _ identifiers: [IdentifierKind: String], _ time: String
+    ) throws -> Event {
+        try sample(key, .pageView, identifiers, occurredAt: "2026-01-31T\(time):00Z")
     }
 }
