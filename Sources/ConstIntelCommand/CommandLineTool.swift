@@ -89,6 +89,7 @@ struct ConstIntel: AsyncParsableCommand {
         subcommands: [
             Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, KeyGroup.self,
             UserGroup.self, OperationGroup.self, EventsGroup.self, ProfilesGroup.self,
+            IdentifiersGroup.self, QueueGroup.self,
         ]
     )
 }

@@ -49,13 +49,16 @@ public struct OperationView: Codable, Sendable {
     public var runbook: String?
     /// Figures of the finished work by name, such as `accepted` and `rejected`.
     public var counts: [String: Int64]?
+    /// What a finished re-fold has found.
+    public var result: RefoldReport?
     public var createdAt: Timestamp
     public var updatedAt: Timestamp
 
     public init(
         id: OperationID, kind: String, subject: String, state: State, step: String? = nil,
         progress: Progress? = nil, error: String? = nil, runbook: String? = nil,
-        counts: [String: Int64]? = nil, createdAt: Timestamp, updatedAt: Timestamp
+        counts: [String: Int64]? = nil, result: RefoldReport? = nil, createdAt: Timestamp,
+        updatedAt: Timestamp
     ) {
         self.id = id
         self.kind = kind
@@ -66,6 +69,7 @@ public struct OperationView: Codable, Sendable {
         self.error = error
         self.runbook = runbook
         self.counts = counts
+        self.result = result
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }

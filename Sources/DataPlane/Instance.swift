@@ -62,7 +62,7 @@ public struct Instance: Sendable {
                 router: router(parts), listener: listener(), logger: logger, onReady: onReady)
             return [
                 Connections(pools: [parts.database, parts.projection], redis: parts.redis), parts.brand,
-                parts.intake.gate, writer(parts.intake, parts.brand), parts.imports, server,
+                parts.intake.gate, writer(parts), parts.imports, parts.refolds, server,
             ]
         }
     }
@@ -84,9 +84,14 @@ public struct Instance: Sendable {
             .init(
                 events: intake.events, commits: intake.commits, database: database,
                 directory: try importDirectory(), clock: clock), logger: logger)
+        let writing = WriterDatabase(
+            configuration: databaseConfiguration("writer"), reactor: reactor,
+            generation: configuration.generation)
+        let refolds = Refolds(
+            database: database, writer: writing, settings: { brand.settings }, clock: clock, logger: logger)
         return Parts(
-            intake: intake, imports: imports, brand: brand, database: database, projection: projection,
-            redis: redis)
+            intake: intake, writing: writing, imports: imports, refolds: refolds, brand: brand,
+            database: database, projection: projection, redis: redis)
     }
 
     private func pool(_ purpose: String, connections: Int) -> PostgresPool {
@@ -125,28 +130,34 @@ public struct Instance: Sendable {
     /// What has been put together.
     struct Parts {
         let intake: Intake
+        /// The one connection that commits under the writer lease.
+        let writing: WriterDatabase
         let imports: Imports
+        let refolds: Refolds
         let brand: BrandFollower
         let database: PostgresPool
         let projection: PostgresPool
         let redis: RedisClient
     }
 
-    private func writer(_ intake: Intake, _ brand: BrandFollower) -> EventWriter {
-        let settings: @Sendable () -> BrandSettings = { brand.settings }
+    private func writer(_ parts: Parts) -> EventWriter {
+        let (intake, brand) = (parts.intake, parts.brand)
         return EventWriter(
             intake: (intake.stream, intake.gate, intake.arrivals), commits: intake.commits,
-            database: WriterDatabase(
-                configuration: databaseConfiguration("writer"), reactor: reactor,
-                generation: configuration.generation),
-            projectors: Instance.projectors(settings: settings), logger: logger)
+            database: parts.writing, projectors: Instance.projectors(settings: { brand.settings }),
+            logger: logger)
     }
 
     /// What a batch passes through, in order: each works on what those before it have found.
     static func projectors(settings: @escaping @Sendable () -> BrandSettings) -> [any Projector] {
+        [EventKeyProjector(), IdentityProjector(settings: settings)] + followers(settings: settings)
+    }
+
+    /// What follows when identity has changed its mind, for a batch or by a decision.
+    static func followers(settings: @escaping @Sendable () -> BrandSettings) -> [any Projector] {
         [
-            EventKeyProjector(), IdentityProjector(settings: settings), RawEventProjector(),
-            ProfileProjector(), OrderProjector(settings: settings), MergeHistoryProjector(),
+            RawEventProjector(), ProfileProjector(), OrderProjector(settings: settings),
+            MergeHistoryProjector(),
         ]
     }
 
@@ -182,6 +193,15 @@ public struct Instance: Sendable {
             imports: parts.imports, operations: OperationStore(database: parts.database),
             rejections: RejectionStore(database: parts.database), brand: parts.brand
         ).add(to: api)
+        let decisions = Decisions(
+            database: parts.writing, reader: parts.database,
+            projectors: Instance.followers { parts.brand.settings }, settings: { parts.brand.settings })
+        DecisionRoutes(
+            decisions: decisions, identifiers: IdentifierListStore(database: parts.database),
+            profiles: profiles, brand: parts.brand
+        ).add(to: api)
+        ReviewRoutes(queue: ReviewQueue(database: parts.writing), decisions: decisions).add(to: api)
+        RefoldRoutes(refolds: parts.refolds, slug: configuration.slug).add(to: api)
         return router
     }
 

@@ -17,13 +17,19 @@ extension Request {
 extension WebResponse {
     /// A page of documents that PostgreSQL made. `found` has one more than `limit` where the list goes on.
     public static func page(_ found: [ListedDocument], limit: Int) -> Response {
+        page(
+            documents: found.prefix(limit).map(\.json),
+            nextCursor: found.count > limit ? found[limit - 1].cursor.description : nil)
+    }
+
+    /// A page of JSON documents.
+    public static func page(documents: [String], nextCursor: String?) -> Response {
         var body = ByteBuffer(string: "{\"items\":[")
-        for (index, item) in found.prefix(limit).enumerated() {
+        for (index, document) in documents.enumerated() {
             if index > 0 { body.writeString(",") }
-            body.writeString(item.json)
+            body.writeString(document)
         }
-        let next = found.count > limit ? "\"\(found[limit - 1].cursor)\"" : "null"
-        body.writeString("],\"nextCursor\":\(next)}")
+        body.writeString("],\"nextCursor\":\(nextCursor.map { "\"\($0)\"" } ?? "null")}")
         return json(text: body)
     }
 }

@@ -1,3 +1,4 @@
+import Contract
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -31,13 +32,21 @@ extension Request {
     /// The body as JSON of one shape.
     ///
     /// - Throws: a fault that names the field that is wrong and what was expected there.
-    public func decode<Value: Decodable>(_: Value.Type, doing: String) async throws -> Value {
+    public func decode<Body: JSONBody>(_: Body.Type, doing: String) async throws -> Body {
         let body = try await wholeBody(upTo: RequestLimits.bodyBytes, doing: doing)
         guard body.readableBytes > 0 else {
             throw Fault(.invalid, doing: doing, "the body is empty; a JSON object was expected")
         }
         do {
-            return try JSONDecoder().decode(Value.self, from: Data(buffer: body))
+            let decoder = JSONDecoder()
+            let named = try decoder.decode(FieldNames.self, from: Data(buffer: body)).names
+            if let unknown = named.filter({ !Body.fields.contains($0) }).min() {
+                throw Fault(
+                    .invalid, doing: doing,
+                    "there is no such field; the fields are \(Body.fields.joined(separator: ", "))",
+                    field: unknown)
+            }
+            return try decoder.decode(Body.self, from: Data(buffer: body))
         } catch let error as DecodingError {
             throw Fault(decoding: error, doing: doing)
         }
@@ -110,5 +119,21 @@ extension Fault {
         case is Double.Type: "a number"
         default: "\(type)".hasPrefix("Array") ? "an array" : "an object"
         }
+    }
+}
+
+/// The names of an object's fields, whatever they are.
+private struct FieldNames: Decodable {
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue _: Int) { nil }
+    }
+
+    let names: [String]
+
+    init(from decoder: any Decoder) throws {
+        names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
     }
 }

@@ -136,7 +136,8 @@ struct ArrivalHistoryTests {
         ).decode((ProfileID, Int64, String, Int64, String).self)
         print(
             "history \(seed): \(rows.count) events, \(fold.profileOf.count) identifiers,",
-            "\(profiles.count) profiles, \(decisions.count) decisions, held \(pairs.count { $0.2 == "held" }),",
+            "\(profiles.count) profiles, \(decisions.count) decisions,",
+            "held \(pairs.count { $0.2 == "held" }),",
             "anonymous \(fold.placements.count { $0.map { kinds[$0]?.strength == .weak } ?? false })")
         #expect(Set(profiles.map(\.0)) == Set(fold.profileOf.values), "seed \(seed)")
         #expect(try await brand.totals.profiles == Int64(profiles.count), "seed \(seed)")

@@ -14,7 +14,8 @@ extension TestBrand {
     var decisions: Decisions {
         let settings = settings
         return Decisions(
-            database: writerDatabase, projectors: Instance.followers(settings: { settings }),
+            database: writerDatabase, reader: database,
+            projectors: Instance.followers(settings: { settings }),
             settings: { settings })
     }
 
@@ -91,10 +92,72 @@ extension TestBrand {
         return Dictionary(uniqueKeysWithValues: try rows.decode((String, String).self))
     }
 
-    /// Expects that a re-fold finds no difference, and that the queue asks what the pairs say.
-    func expectHealthy(_ comment: Comment? = nil, at location: SourceLocation = #_sourceLocation) async throws {
+    /// Expects that a re-fold finds no difference, that the queue asks what the fold asks, and that nothing
+    /// is together which must never be.
+    func expectHealthy(
+        _ comment: String = "", at location: SourceLocation = #_sourceLocation
+    ) async throws {
         for difference in try await refold().differences {
-            Issue.record("\(difference) \(comment?.rawValue ?? "")", sourceLocation: location)
+            Issue.record("\(difference) \(comment)", sourceLocation: location)
         }
+        try await writerDatabase.transaction { _ = try await ReviewQueue.refresh(in: $0) }
+        let asked = try await database.run(
+            """
+            select concat_ws(' ', profile_ids::text, identifier_id, low_ids::text, high_ids::text, events)
+            from manual_merge_queue where status = 'pending'
+            """)
+        let questions = try await fold().questions.map { question in
+            let row = question.row
+            let profiles = row.profiles.map { "\"\($0)\"" }.joined(separator: ", ")
+            let low = row.pairs.map(\.low.description).joined(separator: ",")
+            let high = row.pairs.map(\.high.description).joined(separator: ",")
+            let identifier = row.identifier.map { "\($0) " } ?? ""
+            return "[\(profiles)] \(identifier){\(low)} {\(high)} \(question.events)"
+        }
+        let stored = Set(try asked.decode(String.self))
+        #expect(stored == Set(questions), "\(comment)", sourceLocation: location)
+        let broken = try await database.run(
+            """
+            select low.value || ' and ' || high.value from identity_never n
+            join customer_identifier low on low.id = n.low_id
+            join customer_identifier high on high.id = n.high_id
+            where low.profile_id = high.profile_id
+            """)
+        #expect(try broken.decode(String.self) == [], "\(comment)", sourceLocation: location)
+    }
+
+    /// What the stored events and decisions say, from scratch.
+    func fold() async throws -> FoldedIdentity {
+        let identifiers = try await database.run("select id, kind, value from customer_identifier")
+            .decode((IdentifierID, String, String).self)
+        var ids: [Identifier: IdentifierID] = [:]
+        for (id, kind, value) in identifiers {
+            ids[Identifier(kind: try #require(.init(rawValue: kind)), value: value)] = id
+        }
+        let normaliser = IdentifierNormaliser(country: settings.country)
+        let rows = try await database.run(
+            """
+            select occurred_at, event_key, source, event_type = 'sign_out', payload -> 'identifiers'
+            from customer_raw_event where not test
+            """
+        ).decode((Timestamp, String, String, Bool, JSONB).self)
+        let events = try rows.map { occurredAt, key, source, isSignOut, sent in
+            let sent = try sent.decode([String: String].self).map {
+                SentIdentifier(kind: try #require(IdentifierKind(rawValue: $0.key)), value: $0.value)
+            }
+            let result = normaliser.normalise(sent)
+            return IdentityEvent(
+                order: EventOrder(occurredAt: occurredAt, key: key, source: source), isSignOut: isSignOut,
+                carried: try result.usable.map { .init(id: try #require(ids[$0]), kind: $0.kind) },
+                hasUnusableStrong: result.hasUnusableStrong)
+        }
+        let decisions = try await database.run(
+            "select sequence, kind, left_ids, right_ids, by_limit from identity_decision"
+        ).decode((Int64, String, [IdentifierID], [IdentifierID], Bool).self).map {
+            IdentityDecision(
+                sequence: $0, kind: try #require(.init(rawValue: $1)), left: $2, right: $3, isByLimit: $4)
+        }
+        let kinds = Dictionary(uniqueKeysWithValues: ids.map { ($0.value, $0.key.kind) })
+        return IdentityFold.fold(events: events, kinds: kinds, decisions: decisions)
     }
 }

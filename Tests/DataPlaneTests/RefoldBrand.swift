@@ -1,4 +1,5 @@
 import Contract
+import Customers
 import Kernel
 import Postgres
 import TenantSchema
@@ -129,7 +130,8 @@ struct Tampering {
             """, "order", words: "the order o of api is"),
         Tampering("update customer_order set items = '[]'", "order", words: "the order o of api is"),
         Tampering(
-            "delete from customer_order where order_id = 'o'", "order", words: "api is not there; should be 20"
+            "delete from customer_order where order_id = 'o'", "order",
+            words: "api is not there; should be 20"
         ),
         Tampering(
             """
@@ -242,6 +244,14 @@ extension TestBrand {
             ])
         }
         try await write([.sample("f", .pageView, [.email: "e4@b.com"])])
+        let writer = writerDatabase
+        try await writer.transaction { _ = try await ReviewQueue.refresh(in: $0) }
+        await writer.close()
+    }
+
+    /// How many questions wait.
+    func pending() async throws -> Int {
+        try await database.run("select id from manual_merge_queue where status = 'pending'").count
     }
 
     /// Every row of every table that a re-fold may change, without times of writing and an order's own id.

@@ -123,6 +123,22 @@ struct RefoldTests {
         }
     }
 
+    @Test("the queue follows an apply")
+    func queue() async throws {
+        try await TestBrand.with { brand in
+            try await brand.fillForRefold()
+            let healthy = try await brand.stored()["manual_merge_queue"]
+            #expect(healthy?.count == 1)
+            try await brand.database.run("update identity_pair set state = 'out', hold = null")
+            let writer = brand.writerDatabase
+            try await writer.transaction { _ = try await ReviewQueue.refresh(in: $0) }
+            await writer.close()
+            #expect(try await brand.pending() == 0)
+            _ = try await brand.refold(isApplied: true)
+            #expect(try await brand.pending() == 1)
+        }
+    }
+
     @Test("at most twenty differences of a kind are put into words, and all are counted")
     func samples() async throws {
         try await TestBrand.with { brand in

@@ -20,14 +20,15 @@ extension OrderStore {
     }
 
     /// Places the orders of events that were placed anew: where the newest version with a place is placed.
+    /// Gives the profiles that have lost or gained an order.
     func replace(
         _ replaced: [IdentityChange.Replaced], in transaction: PostgresTransaction
-    ) async throws {
-        guard !replaced.isEmpty else { return }
+    ) async throws -> Set<ProfileID> {
+        guard !replaced.isEmpty else { return [] }
         let events = try await versions(
             ofOrdersOf: replaced.map { ($0.id, $0.receivedAt) }, in: transaction)
-        guard !events.isEmpty else { return }
-        try await transaction.run(
+        guard !events.isEmpty else { return [] }
+        let rows = try await transaction.run(
             OrderStore.sent(events) + """
                 placed as (
                     select distinct on (source, known_by, order_id)
@@ -35,13 +36,21 @@ extension OrderStore {
                            case when placed_on is not null then version end as place_version
                     from sent
                     order by source, known_by, order_id, placed_on is null, version desc
+                ),
+                before as (
+                    select o.id, o.profile_id from customer_order o
+                    join placed using (source, known_by, order_id)
                 )
                 update customer_order o
                 set place_version = p.place_version, placed_on = p.placed_on, profile_id = p.profile_id,
                     updated_at = now()
-                from placed p
+                from placed p, before b
                 where o.source = p.source and o.known_by = p.known_by and o.order_id = p.order_id
-                """)
+                  and b.id = o.id
+                returning b.profile_id, o.profile_id
+                """
+        ).decode((ProfileID?, ProfileID?).self)
+        return Set(rows.filter { $0 != $1 }.flatMap { [$0, $1].compactMap { $0 } })
     }
 
     /// All versions of the orders that any of `events` is a version of.

@@ -14,7 +14,8 @@ public struct OrderProjector: Projector {
     public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
         let currency = settings().currency
         try await store.follow(batch.change.moved, in: transaction)
-        try await store.replace(batch.change.replaced, in: transaction)
+        let reordered = try await store.replace(batch.change.replaced, in: transaction)
+        batch.change.disturbed.formUnion(reordered.subtracting(batch.change.removed))
         try await enter(batch, currency: currency, in: transaction)
         try await store.derive(of: batch.change.disturbed, currency: currency, in: transaction)
     }

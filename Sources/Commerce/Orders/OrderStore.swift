@@ -14,6 +14,9 @@ struct OrderChange: Sendable {
 
 /// The table of orders, and the sums over it.
 struct OrderStore {
+    /// The table that versions are entered into: that of orders, or one like it.
+    var table: SQL = "customer_order"
+
     /// Enters versions of orders: each order keeps its newest version, and the place of the newest that has
     /// one.
     ///
@@ -22,7 +25,7 @@ struct OrderStore {
     func apply(
         _ versions: [OrderVersion], in transaction: PostgresTransaction
     ) async throws -> [OrderChange] {
-        let rows = try await transaction.run(OrderStore.sent(versions) + OrderStore.upsert)
+        let rows = try await transaction.run(OrderStore.sent(versions) + upsert)
         return try rows.map { row in
             let (profile, currency, orders, value) = try row.decode(
                 (ProfileID?, String, Int64, String).self)
@@ -52,7 +55,8 @@ struct OrderStore {
             """
     }
 
-    private static let upsert: SQL = """
+    private var upsert: SQL {
+        """
         newest as (
             select distinct on (source, known_by, order_id) * from sent
             order by source, known_by, order_id, version desc
@@ -65,10 +69,10 @@ struct OrderStore {
         ),
         before as (
             select o.source, o.known_by, o.order_id, o.profile_id, o.currency, o.total
-            from customer_order o join newest using (source, known_by, order_id)
+            from \(table) o join newest using (source, known_by, order_id)
         ),
         after as (
-            insert into customer_order as o
+            insert into \(table) as o
                 (id, source, known_by, order_id, version, event_id, ordered_at, channel, total, currency,
                  items, place_version, placed_on, profile_id, created_at, updated_at)
             select n.id, source, known_by, order_id, n.version, n.event_id, n.ordered_at, n.channel, n.total,
@@ -102,6 +106,7 @@ struct OrderStore {
         group by profile_id, currency
         having sum(orders) <> 0 or sum(value) <> 0
         """
+    }
 
     /// Adds changes to the brand's totals, one row for each currency.
     func addToTotals(_ changes: [OrderChange], in transaction: PostgresTransaction) async throws {

@@ -11,7 +11,7 @@ struct BrandGroup: AsyncParsableCommand {
             Example:
               constintel brand create acme --name "Acme Stores" --country IN --currency INR
             """,
-        subcommands: [BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self])
+        subcommands: [BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandRefold.self])
 }
 
 struct BrandList: ServiceCommand {

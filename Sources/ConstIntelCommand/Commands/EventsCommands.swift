@@ -52,12 +52,15 @@ struct EventsList: ServiceCommand {
 struct ProfilesGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "profiles",
-        abstract: "Find and show a brand's customers.",
+        abstract: "Find, show, merge and unmerge a brand's customers.",
         discussion: """
             Example:
               constintel profiles find --brand acme --identifier email=ana@example.com
             """,
-        subcommands: [ProfilesFind.self, ProfilesShow.self])
+        subcommands: [
+            ProfilesFind.self, ProfilesShow.self, ProfilesHistory.self, ProfilesMerge.self,
+            ProfilesUnmerge.self, ProfilesNever.self, ProfilesAllow.self,
+        ])
 }
 
 struct ProfilesFind: ServiceCommand {
@@ -98,7 +101,7 @@ struct ProfilesFind: ServiceCommand {
         var value: String
     }
 
-    @Sendable private static func parseIdentifier(_ text: String) throws -> Identifier {
+    @Sendable static func parseIdentifier(_ text: String) throws -> Identifier {
         let parts = text.split(separator: "=", maxSplits: 1)
         guard parts.count == 2 else {
             throw ValidationError("expected kind=value, such as email=ana@example.com")

@@ -6,7 +6,11 @@ public enum BrandSubject {}
 public typealias BrandID = TypedID<BrandSubject>
 
 /// `POST /api/admin/brands`: a brand to provision. Answers 202 with an `OperationView`.
-public struct BrandDraft: Codable, Sendable {
+public struct BrandDraft: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case slug, name, domain, industry, country, timeZone, currency, plan
+    }
+
     public var slug: String
     /// The display name; the slug when absent.
     public var name: String?

@@ -8,12 +8,18 @@ public enum KeyScope: String, Codable, Sendable, CaseIterable {
     case eventsRead = "events:read"
     /// Read profiles.
     case profilesRead = "profiles:read"
+    /// Decide who is who: merge and unmerge profiles, block and share values.
+    case profilesWrite = "profiles:write"
     /// Read totals and health.
     case statsRead = "stats:read"
 }
 
 /// `POST /api/admin/brands/:slug/keys`.
-public struct KeyDraft: Codable, Sendable {
+public struct KeyDraft: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, scopes, expiresAt, environment
+    }
+
     public var name: String
     /// All of `KeyScope` when absent.
     public var scopes: [String]?

@@ -14,7 +14,11 @@ public enum UserRole: String, Codable, Sendable, CaseIterable {
 }
 
 /// `POST /api/admin/users`.
-public struct UserDraft: Codable, Sendable {
+public struct UserDraft: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case email, role, brand, password
+    }
+
     public var email: String
     public var role: UserRole
     /// The brand's slug, for the two brand roles.
@@ -63,7 +67,11 @@ public struct UserCreated: Codable, Sendable {
 }
 
 /// `POST /api/auth/login`.
-public struct LoginRequest: Codable, Sendable {
+public struct LoginRequest: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case email, password
+    }
+
     public var email: String
     public var password: String
 
@@ -74,7 +82,11 @@ public struct LoginRequest: Codable, Sendable {
 }
 
 /// `POST /api/auth/refresh` and `POST /api/auth/logout`.
-public struct RefreshRequest: Codable, Sendable {
+public struct RefreshRequest: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case refreshToken
+    }
+
     public var refreshToken: String
 
     public init(refreshToken: String) { self.refreshToken = refreshToken }
@@ -95,7 +107,11 @@ public struct TokenPair: Codable, Sendable {
 }
 
 /// `POST /api/auth/brand-token`: a token for one brand's instance, for who may use that brand.
-public struct BrandTokenRequest: Codable, Sendable {
+public struct BrandTokenRequest: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case brand
+    }
+
     public var brand: String
 
     public init(brand: String) { self.brand = brand }

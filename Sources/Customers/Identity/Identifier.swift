@@ -33,7 +33,7 @@ public struct Identifier: Hashable, Sendable {
         /// What this kind adds to a profile's strength, which is the sum over the kinds that it has, each
         /// kind once: the more a kind says about who somebody is, the more it counts. A person of whom all
         /// strong kinds are known has 100; who is only a device, a cookie or a code has next to nothing.
-        var weight: Int {
+        package var weight: Int {
             switch self {
             case .phone: 35
             case .email: 30

@@ -64,7 +64,8 @@ public struct IdentityProjector: Projector {
             if let state = pairs[pair]?.state, state != .held { continue }
             joining.formUnion(profiles.compactMap { $0 })
         }
-        var sets = try await identities.sets(of: Array(joining), in: transaction)
+        let flagged = known.values.filter { $0.flag != nil }.map(\.id)
+        var sets = try await identities.sets(of: Array(joining), flagged: flagged, in: transaction)
         for (identifier, entry) in known where identifier.kind.strength == .strong && entry.flag == nil {
             sets.enter(entry.id, kind: identifier.kind, profile: entry.profile)
         }

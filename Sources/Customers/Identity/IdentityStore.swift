@@ -53,10 +53,13 @@ struct IdentityStore {
     }
 
     /// The sets of `profiles`, whole, with what is blocked beside them and what must never come together.
+    ///
+    /// - Parameter flagged: identifiers that are in no set, of which it must be known too what they must
+    ///   never come together with.
     func sets(
-        of profiles: [ProfileID], in transaction: PostgresTransaction
+        of profiles: [ProfileID], flagged: [IdentifierID], in transaction: PostgresTransaction
     ) async throws -> ProfileSets {
-        guard !profiles.isEmpty else { return ProfileSets(nevers: [:]) }
+        guard !profiles.isEmpty || !flagged.isEmpty else { return ProfileSets(nevers: [:]) }
         let answers = try await transaction.run(all: [
             """
             select id, kind, profile_id from customer_identifier
@@ -72,7 +75,8 @@ struct IdentityStore {
         ])
         let members = try answers[0].decode((IdentifierID, String, ProfileID).self)
         let blocked = try answers[1].decode((IdentifierID, IdentifierID).self)
-        var sets = ProfileSets(nevers: try await nevers(members.map(\.0) + blocked.map(\.0), in: transaction))
+        let named = members.map(\.0) + blocked.map(\.0) + flagged
+        var sets = ProfileSets(nevers: try await nevers(named, in: transaction))
         for (id, kind, profile) in members {
             guard let kind = Identifier.Kind(rawValue: kind), kind.strength == .strong else { continue }
             sets.enter(id, kind: kind, profile: profile)
@@ -81,7 +85,8 @@ struct IdentityStore {
         return sets
     }
 
-    private func nevers(
+    /// For each of `identifiers`, those that it must not share a profile with.
+    func nevers(
         _ identifiers: [IdentifierID], in transaction: PostgresTransaction
     ) async throws -> [IdentifierID: Set<IdentifierID>] {
         let rows = try await transaction.run(

@@ -37,15 +37,57 @@ public struct ProfileListStore: Sendable {
             """)
     }
 
-    /// One profile: by its own id, or by the id of any identifier that is in it, so that an id once given out
-    /// goes on resolving. nil when there is none.
+    /// One profile: by its own id, or by any other id that was ever given out and leads to it. nil for an id
+    /// that never was one.
+    ///
+    /// - Throws: `Fault.gone` for an identifier that is blocked, with the profiles that it tied.
     public func show(_ id: ProfileID) async throws -> String? {
-        try await documents(
+        guard let profile = try await resolve(id) else { return nil }
+        return try await documents("from customer_profile p where p.id = \(profile)").first?.json
+    }
+
+    /// Profiles that a fault names.
+    private static let namedAtMost = 20
+
+    /// The profile that an id leads to at present: its identifier's; of a weak identifier its own while
+    /// something is placed on it, else that of whoever signed in on it first. nil for an id that never was a
+    /// profile's.
+    ///
+    /// - Throws: `Fault.gone` for an identifier that is blocked, with the profiles that it tied, and for a
+    ///   shared one which nobody signed in on.
+    public func resolve(_ id: ProfileID) async throws -> ProfileID? {
+        let rows = try await database.run(
             """
-            from customer_profile p
-            where p.id = coalesce((select profile_id from customer_identifier where id = \(id)), \(id))
+            select i.kind || ' ' || i.value, i.flag, coalesce(i.profile_id, (
+                       select o.profile_id from identifier_sign_in s
+                       join customer_identifier o on o.id = s.owner_id
+                       where s.identifier_id = i.id
+                       order by s.occurred_at, s.event_key, s.source limit 1)),
+                   array(
+                       select distinct o.profile_id from (
+                           select p.high_id from identity_pair p
+                           where p.low_id = i.id and p.state = 'in_force'
+                           union select p.low_id from identity_pair p
+                           where p.high_id = i.id and p.state = 'in_force'
+                           union select w.owner_id from identifier_owner w where w.identifier_id = i.id
+                       ) as tied (id) join customer_identifier o using (id)
+                       where i.flag = 'blocked' and o.profile_id is not null
+                       order by 1 limit \(ProfileListStore.namedAtMost + 1))
+            from customer_identifier i where i.id = \(id)
             """
-        ).first?.json
+        ).decode((String, String?, ProfileID?, [ProfileID]).self)
+        guard let (name, flag, profile, tied) = rows.first else { return nil }
+        if flag == "blocked" {
+            let named = tied.prefix(ProfileListStore.namedAtMost).map(\.description).joined(separator: ", ")
+            let more = tied.count > ProfileListStore.namedAtMost ? " and more" : ""
+            throw Fault(
+                .gone, doing: "show the profile",
+                "\(name) is blocked; it tied " + (tied.isEmpty ? "no profiles" : "\(named)\(more)"))
+        }
+        if flag == "shared", profile == nil {
+            throw Fault(.gone, doing: "show the profile", "\(name) is shared; nothing is placed on it")
+        }
+        return profile
     }
 
     private func documents(_ rest: SQL) async throws -> [ListedDocument] {

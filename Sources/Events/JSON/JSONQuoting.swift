@@ -20,6 +20,11 @@ extension JSONText {
         return bytes
     }
 
+    /// The same as a text.
+    package static func quotedText(_ text: String) -> String {
+        String(decoding: quoted(text), as: UTF8.self)
+    }
+
     /// A JSON object of members whose values are JSON already.
     package static func object(_ members: [(name: String, value: [UInt8])]) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "{")]

@@ -89,17 +89,21 @@ public struct OperationStore: Sendable {
     private func views(_ rest: SQL) async throws -> [OperationView] {
         let rows = try await database.run(
             """
-            select id, kind, subject, state, progress, counts, error, created_at, updated_at from operation
+            select id, kind, subject, state, progress, counts, result, error, created_at, updated_at
+            from operation
             """ + " " + rest)
         return try rows.map { row in
-            let (id, kind, subject, state, progress, counts, error, createdAt, updatedAt) = try row.decode(
-                (
-                    OperationID, String, String, String, JSONB?, JSONB?, String?, Timestamp, Timestamp
-                ).self)
+            let (id, kind, subject, state, progress, counts, result, error, createdAt, updatedAt) =
+                try row.decode(
+                    (
+                        OperationID, String, String, String, JSONB?, JSONB?, JSONB?, String?, Timestamp,
+                        Timestamp
+                    ).self)
             return OperationView(
                 id: id, kind: kind, subject: subject, state: OperationView.State(rawValue: state) ?? .failed,
                 progress: try progress?.decode(OperationView.Progress.self), error: error,
-                counts: try counts?.decode([String: Int64].self), createdAt: createdAt, updatedAt: updatedAt)
+                counts: try counts?.decode([String: Int64].self),
+                result: try result?.decode(RefoldReport.self), createdAt: createdAt, updatedAt: updatedAt)
         }
     }
 }

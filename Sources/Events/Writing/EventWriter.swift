@@ -167,16 +167,28 @@ public actor WriterDatabase {
     /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL
     /// refuses.
     func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws -> Int {
-        let connection = try await open()
-        return try await connection.transaction { [store, generation] transaction in
-            try await store.holdLease(generation: generation, in: transaction)
+        try await transaction { transaction in
             var batch = batch
             for projector in projectors { try await projector.project(&batch, in: transaction) }
             return batch.events.count
         }
     }
 
-    func close() async {
+    /// Runs `body` in one transaction under the writer lease: nobody else commits to the brand meanwhile.
+    ///
+    /// - Throws: `Fault.conflict` when this generation is fenced.
+    package func transaction<T: Sendable>(
+        _ body: @Sendable (PostgresTransaction) async throws -> T
+    ) async throws -> T {
+        let connection = try await open()
+        return try await connection.transaction { [store, generation] transaction in
+            try await store.holdLease(generation: generation, in: transaction)
+            return try await body(transaction)
+        }
+    }
+
+    /// Closes the connection; what is run later opens another.
+    public func close() async {
         await connection?.close()
         connection = nil
     }

@@ -139,6 +139,9 @@ create table identity_decision (
     created_at timestamptz not null default now()
 );
 
+create index identity_decision_left on identity_decision using gin (left_ids);
+create index identity_decision_right on identity_decision using gin (right_ids);
+
 -- Every pair of strong identifiers that an event has tied or a merge has made.
 create table identity_pair (
     low_id      uuid not null,
@@ -197,7 +200,8 @@ create table manual_merge_queue (
     created_at    timestamptz not null,
     updated_at    timestamptz not null
 );
-create unique index manual_merge_queue_pending on manual_merge_queue (profile_ids, identifier_id)
+-- By the sum of the profiles, of which a row about a value may have more than an index can hold.
+create unique index manual_merge_queue_pending on manual_merge_queue (md5(profile_ids::text), identifier_id)
     nulls not distinct where status = 'pending';
 create index manual_merge_queue_status on manual_merge_queue (status, created_at desc, id desc);
 
@@ -275,12 +279,16 @@ create table operation (
     input      jsonb not null,
     progress   jsonb,
     counts     jsonb,
+    result     jsonb,                                     -- what the finished work has found
     error      text,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
 create index operation_open on operation (created_at) where state in ('pending', 'running');
 create index operation_created_at on operation (created_at desc, id desc);
+-- One re-fold at a time.
+create unique index operation_refold on operation (kind)
+    where kind = 'identity.refold' and state in ('pending', 'running');
 
 -- Rows of an imported file that were not taken. The first thousand are kept; all are counted.
 create table import_rejection (

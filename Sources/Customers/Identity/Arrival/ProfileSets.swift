@@ -79,13 +79,26 @@ struct ProfileSets {
             guard let other = right.kinds[kind] else { continue }
             if count + other > ProfileSets.identifiersOfKind { return .kind }
         }
+        return never(across: pair, besides: pair) == nil ? nil : .never
+    }
+
+    /// The first two identifiers that must never come together and that joining the two sets of `pair` would
+    /// bring together, besides `other`.
+    func never(across pair: IdentifierPair, besides other: IdentifierPair? = nil) -> IdentifierPair? {
+        guard let left = members[home(of: pair.low)], let right = members[home(of: pair.high)] else {
+            return nil
+        }
         let (few, many) = left.named.count < right.named.count ? (left, right) : (right, left)
+        var first: IdentifierPair?
         for identifier in few.named {
             for forbidden in nevers[identifier] ?? [] where many.named.contains(forbidden) {
-                if IdentifierPair(identifier, forbidden) != pair { return .never }
+                let found = IdentifierPair(identifier, forbidden)
+                guard found != other else { continue }
+                if let first, (first.low, first.high) < (found.low, found.high) { continue }
+                first = found
             }
         }
-        return nil
+        return first
     }
 
     /// Joins the two sets of `pair` under the smaller name.

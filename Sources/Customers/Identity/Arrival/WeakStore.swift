@@ -127,7 +127,7 @@ struct WeakStore {
 // MARK: - Stored events
 
 extension WeakStore {
-    /// A stored event without a strong identifier, as it was sent.
+    /// A stored event, as it was sent.
     struct Stored {
         let id: EventID
         let receivedAt: Timestamp
@@ -135,6 +135,33 @@ extension WeakStore {
         let isSignOut: Bool
         let identifiers: [SentIdentifier]
         let placement: Placement?
+
+        /// What a row of these columns is made of; `r` is the raw event.
+        static let columns: SQL = """
+            r.id, r.created_at, r.occurred_at, r.event_key, r.source,
+            r.event_type = 'sign_out', r.placed_on, r.customer_profile_id,
+            array(select jsonb_object_keys(r.payload -> 'identifiers') order by 1),
+            array(select value from jsonb_each_text(r.payload -> 'identifiers') order by key)
+            """
+
+        init(_ row: PostgresRow) throws {
+            let (id, receivedAt, occurredAt, key, source, isSignOut, placedOn, profile, kinds, values) =
+                try row.decode(
+                    (
+                        EventID, Timestamp, Timestamp, String, String, Bool, IdentifierID?, ProfileID?,
+                        [String], [String]
+                    ).self)
+            self.id = id
+            self.receivedAt = receivedAt
+            self.isSignOut = isSignOut
+            order = EventOrder(occurredAt: occurredAt, key: key, source: source)
+            identifiers = zip(kinds, values).compactMap { kind, value in
+                IdentifierKind(rawValue: kind).map { SentIdentifier(kind: $0, value: value) }
+            }
+            placement = placedOn.flatMap { identifier in
+                profile.map { Placement(identifier: identifier, profile: $0) }
+            }
+        }
     }
 
     /// The stored events without a strong identifier that new sign-ins and sign-outs may have given another
@@ -179,38 +206,20 @@ extension WeakStore {
     private func stored(_ ranges: SQL, in transaction: PostgresTransaction) async throws -> [Stored] {
         let rows = try await transaction.run(
             "with ranges as materialized (" + ranges + """
-            ), carrying as (
-                select e.event_id as id, e.created_at, first, last
-                from ranges join identifier_event e on e.identifier_id = weak
-                union all
-                select r.id, r.created_at, first, last
-                from ranges join customer_raw_event r on r.placed_on = weak
-            )
-            select distinct on (r.id) r.id, r.created_at, r.occurred_at, r.event_key, r.source,
-                   r.event_type = 'sign_out', r.placed_on, r.customer_profile_id,
-                   array(select jsonb_object_keys(r.payload -> 'identifiers') order by 1),
-                   array(select value from jsonb_each_text(r.payload -> 'identifiers') order by key)
-            from carrying c join customer_raw_event r on r.id = c.id and r.created_at = c.created_at
-            where r.occurred_at between c.first and c.last
-              and not r.payload -> 'identifiers'
-                  ?| array['phone', 'whatsapp', 'email', 'loyalty_id', 'upi_id']
-            """)
-        return try rows.map { row in
-            let (id, receivedAt, occurredAt, key, source, isSignOut, placedOn, profile, kinds, values) =
-                try row.decode(
-                    (
-                        EventID, Timestamp, Timestamp, String, String, Bool, IdentifierID?, ProfileID?,
-                        [String], [String]
-                    ).self)
-            var placement: Placement?
-            if let placedOn, let profile { placement = Placement(identifier: placedOn, profile: profile) }
-            return Stored(
-                id: id, receivedAt: receivedAt,
-                order: EventOrder(occurredAt: occurredAt, key: key, source: source), isSignOut: isSignOut,
-                identifiers: zip(kinds, values).compactMap { kind, value in
-                    IdentifierKind(rawValue: kind).map { SentIdentifier(kind: $0, value: value) }
-                }, placement: placement)
-        }
+                ), carrying as (
+                    select e.event_id as id, e.created_at, first, last
+                    from ranges join identifier_event e on e.identifier_id = weak
+                    union all
+                    select r.id, r.created_at, first, last
+                    from ranges join customer_raw_event r on r.placed_on = weak
+                )
+                select distinct on (r.id) \(Stored.columns)
+                from carrying c join customer_raw_event r on r.id = c.id and r.created_at = c.created_at
+                where r.occurred_at between c.first and c.last
+                  and not r.payload -> 'identifiers'
+                      ?| array['phone', 'whatsapp', 'email', 'loyalty_id', 'upi_id']
+                """)
+        return try rows.map(Stored.init)
     }
 
     /// Which of `identifiers` are weak, and whether they are profiles of their own at present.
