@@ -203,19 +203,27 @@ extension WeakStore {
     }
 
     /// - Parameter ranges: rows of (weak, first, last): which events to read, ends included.
+    ///
+    /// `offset 0` keeps each look-up an index scan of its own: the planner cannot guess how few events carry
+    /// one identifier, and would read all raw events instead.
     private func stored(_ ranges: SQL, in transaction: PostgresTransaction) async throws -> [Stored] {
         let rows = try await transaction.run(
             "with ranges as materialized (" + ranges + """
-                ), carrying as (
-                    select e.event_id as id, e.created_at, first, last
-                    from ranges join identifier_event e on e.identifier_id = weak
-                    union all
-                    select r.id, r.created_at, first, last
-                    from ranges join customer_raw_event r on r.placed_on = weak
                 )
                 select distinct on (r.id) \(Stored.columns)
-                from carrying c join customer_raw_event r on r.id = c.id and r.created_at = c.created_at
-                where r.occurred_at between c.first and c.last
+                from ranges
+                cross join lateral (
+                    select event_id as id, created_at from identifier_event where identifier_id = weak
+                    union all
+                    select id, created_at from customer_raw_event where placed_on = weak
+                    offset 0
+                ) as c
+                cross join lateral (
+                    select * from customer_raw_event e
+                    where e.id = c.id and e.created_at = c.created_at
+                    offset 0
+                ) as r
+                where r.occurred_at between first and last
                   and not r.payload -> 'identifiers'
                       ?| array['phone', 'whatsapp', 'email', 'loyalty_id', 'upi_id']
                 """)
