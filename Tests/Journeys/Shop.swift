@@ -62,10 +62,18 @@ struct Shop: Sendable {
         throw Failure("the stream is not drained\n\(installation.logTail)")
     }
 
-    /// The tables after so many steps, once everything is committed and the totals are what was sent.
+    /// Expects that a re-fold of the brand finds nothing to put right.
+    func isAsFolded() async throws {
+        let refold = try await installation.run("brand", "refold", "demo", "--plan")
+        #expect(refold.status == 0, "\(refold.output)\(refold.errors)")
+    }
+
+    /// The tables after so many steps, once everything is committed, the totals are what was sent, and a
+    /// re-fold finds no difference.
     func tables(after workload: Workload, steps: Int) async throws -> TenantTables {
         try await drained()
         #expect(try await stats().events == steps * (workload.rowsPerStep + workload.eventsPerStep))
+        try await isAsFolded()
         return try await TenantTables.read(from: installation)
     }
 
