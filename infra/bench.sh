@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: infra/bench.sh [--skip-build] [--events N]
+Usage: infra/bench.sh [--skip-build] [--events N] [--profiles N]
 
 Makes an installation in a directory of its own with one brand, sends events of 60,000 customers with e-mail and
 phone, and prints how many a second are committed, beside two floors on the same server:
@@ -14,16 +14,19 @@ phone, and prints how many a second are committed, beside two floors on the same
   sets   resolve, insert and update in plain SQL, 500 events a transaction
 
   --events N     events of each larger run (default 200000)
+  --profiles N   also make N profiles, and measure beside them (for instance 1000000)
   --skip-build   use the release that was built last
 TEXT
 }
 
 build=1
 events=200000
+profiles=
 while [ $# -gt 0 ]; do
     case $1 in
         --skip-build) build= ;;
         --events) events=$2; shift ;;
+        --profiles) profiles=$2; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 64 ;;
     esac
@@ -98,3 +101,19 @@ measure "batches of 100, socket" --target "$socket" --events "$events" --batch 1
 measure "batches of 100, edge" --target "$edge" --events "$events" --batch 100 --connections 8
 measure "single events, socket" --target "$socket" --events "$((events / 10))" --batch 1 --connections 32
 measure "single events, edge" --target "$edge" --events "$((events / 10))" --batch 1 --connections 32
+measure "2 % of events join two profiles" --target "$socket" --events "$events" --batch 1000 --connections 4 --ties 0.02
+refold() {
+    local begun=$(date +%s%N) folded
+    folded=$(constintel brand refold bench --plan --output json |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["result"]["events"])')
+    printf '%-34s %9s\n' "re-fold, compared" "$((folded * 1000 / (($(date +%s%N) - begun) / 1000000)))"
+}
+if [ -n "$profiles" ]; then
+    small="--target $socket --events $events --batch 1000 --connections 4 --customers 10000"
+    # shellcheck disable=SC2086
+    measure "10,000 customers" $small
+    measure "making $profiles profiles" --target "$socket" --events "$profiles" --batch 1000 --connections 4 --everyone
+    measure "all of $profiles customers" --target "$socket" --events "$events" --batch 1000 --connections 4 \
+        --customers "$profiles"
+fi
+refold

@@ -82,6 +82,83 @@ struct OpenAPITests {
         }
     }
 
+    @Test("answers to decisions are what it says")
+    func decisions() async throws {
+        try await TestInstance.serving { instance in
+            for name in ["ann", "anne", "test"] {
+                let view = #"{"type": "page_view", "identifiers": {"email": "\#(name)@example.com"}}"#
+                try expect(
+                    try await instance.post("/api/events", view, headers: ["Prefer": "wait"]), 200,
+                    "POST /api/events")
+            }
+            func profile(_ name: String) async throws -> String {
+                try await item("/api/profiles?email=\(name)@example.com", of: "/api/profiles", instance)
+            }
+            func decide(_ template: String, _ id: String = "", _ body: String, query: String = "")
+                async throws
+            {
+                let path = template.replacing("{id}", with: id) + query
+                try expect(try await instance.post(path, body), 200, "POST \(template)")
+            }
+            let ann = try await profile("ann")
+            let pair = #"{"with": "\#(try await profile("anne"))", "reason": "one person"}"#
+            try await decide("/api/profiles/{id}/never", ann, pair)
+            try await decide("/api/profiles/{id}/allow", ann, pair)
+            try await decide("/api/profiles/{id}/merge", ann, pair, query: "?preview=true")
+            try await decide("/api/profiles/{id}/merge", ann, pair)
+            try await check(instance, "/api/profiles/{id}/merge-history", id: ann)
+            let leaving = #"{"identifiers": {"email": ["anne@example.com"]}, "reason": "two"}"#
+            try await decide("/api/profiles/{id}/unmerge", ann, leaving)
+            // A preview that is refused is an answer too.
+            try await decide("/api/profiles/{id}/merge", ann, pair, query: "?preview=true")
+            let value = #"{"kind": "email", "value": "Test@example.com ", "reason": "nobody"}"#
+            let blocked = try await profile("test")
+            for verb in ["block", "unblock", "share", "unshare", "block"] {
+                try await decide("/api/identifiers/\(verb)", "", value)
+            }
+            try await check(instance, "/api/identifiers", query: "?flag=blocked")
+            try await check(instance, "/api/identity/decisions", query: "?limit=3")
+            try await check(instance, "/api/merge-queue")
+            let problem = "application/problem+json"
+            try expect(
+                try await instance.call("GET", "/api/profiles/\(blocked)"), 410, "GET /api/profiles/{id}",
+                type: problem)
+            for (path, body, status) in [
+                ("/api/profiles/\(ann)/merge", pair, 409),
+                ("/api/profiles/\(ann)/merge", #"{"with": "x", "reason": "r"}"#, 400),
+                ("/api/profiles/\(ann)/merge", #"{"with": "\#(ann)", "reason": "r", "why": 1}"#, 400),
+                ("/api/profiles/\(UUIDv7(at: SystemWallClock().now()))/merge", pair, 404),
+            ] {
+                let answer = try await instance.post(path, body)
+                try expect(answer, status, "POST /api/profiles/{id}/merge", type: problem)
+            }
+        }
+    }
+
+    @Test("a row of the merge queue is shown and answered as it says")
+    func queue() async throws {
+        try await TestInstance.serving { instance in
+            for number in 1...4 {
+                let identifiers = #"{"email": "e\#(number)@example.com", "phone": "+14155550123"}"#
+                let view = #"{"type": "page_view", "identifiers": \#(identifiers)}"#
+                _ = try await instance.post("/api/events", view, headers: ["Prefer": "wait"])
+            }
+            let row = try await item("/api/merge-queue", of: "/api/merge-queue", instance)
+            try await check(instance, "/api/merge-queue/{id}", id: row)
+            let operation = "POST /api/merge-queue/{id}/approve"
+            let stale = #"{"reason": "yes", "shown": "other"}"#
+            let refused = try await instance.post("/api/merge-queue/\(row)/approve", stale)
+            try expect(refused, 409, operation, type: "application/problem+json")
+            let path = "/api/merge-queue/\(row)/approve"
+            let yes = #"{"reason": "a family"}"#
+            try expect(try await instance.post(path + "?preview=true", yes), 200, operation)
+            try expect(try await instance.post(path, yes), 200, operation)
+            let again = try await instance.post("/api/merge-queue/\(row)/reject", yes)
+            try expect(again, 409, "POST /api/merge-queue/{id}/reject", type: "application/problem+json")
+            try await check(instance, "/api/merge-queue", query: "?status=approved")
+        }
+    }
+
     @Test("problems are what it says")
     func problems() async throws {
         try await TestInstance.serving { instance in

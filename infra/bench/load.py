@@ -53,11 +53,24 @@ def exchange(connection, message):
     return int(head[9:12]), body
 
 
-def events(run, first, count, customers):
+def identifiers(customer, chance, ties):
+    """A customer's e-mail and phone: both; or where ties are rare, one of them, and both in that share of events."""
+    email = {"email": f"customer{customer}@example.com"}
+    phone = {"phone": f"+1202555{customer:05d}"[:12] if customer < 10000 else f"+1303{customer:07d}"}
+    if ties is None:
+        return email | phone
+    email = {"email": f"apart{customer}@example.com"}
+    phone = {"phone": f"+1404{customer:07d}"}
+    if chance.random() < ties:
+        return email | phone
+    return email if chance.random() < 0.5 else phone
+
+
+def events(run, first, count, options):
     """Purchases and page views by customers who are known by e-mail and phone."""
     chance = random.Random(first)
     for number in range(first, first + count):
-        customer = chance.randrange(customers)
+        customer = (number if options.everyone else chance.randrange(options.customers))
         is_purchase = number % 4 == 0
         properties = {"page": f"/p/{number % 1000}", "referrer": "https://www.example.com/spring"}
         if is_purchase:
@@ -67,14 +80,13 @@ def events(run, first, count, customers):
         yield {
             "eventId": f"{run}-{number}", "type": "purchase" if is_purchase else "page_view",
             "occurredAt": "2026-01-31T10:00:00Z", "channel": "web",
-            "identifiers": {"email": f"customer{customer}@example.com", "phone": f"+1202555{customer:05d}"[:12]
-                            if customer < 10000 else f"+1303{customer:07d}"},
+            "identifiers": identifiers(customer, chance, options.ties),
             "properties": properties,
         }
 
 
 def messages(options, run, first, count):
-    sent = list(events(run, first, count, options.customers))
+    sent = list(events(run, first, count, options))
     if options.batch == 1:
         path = options.prefix + "/api/events"
         return [request("POST", path, options.key, json.dumps(event).encode()) for event in sent]
@@ -124,6 +136,8 @@ def main():
     parser.add_argument("--batch", type=int, default=1000, help="events in a request; 1 for single events")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--customers", type=int, default=60_000)
+    parser.add_argument("--everyone", action="store_true", help="one event of each customer, in order")
+    parser.add_argument("--ties", type=float, help="customers are seen by e-mail or phone, by both in this share")
     options = parser.parse_args()
 
     run = f"{time.time_ns():x}"
