@@ -45,10 +45,12 @@ struct PostgresServer: Sendable {
     func unit() throws(Fault) -> UnitSpecification {
         let configuration = "\(state.postgres)/postgresql.conf"
         let access = "\(state.postgres)/pg_hba.conf"
+        let memory = MachineMemory()
         let settings = try templates.render(
             "postgres/postgresql.conf",
             [
                 "accessFile": access.quotedForPostgres,
+                "sharedBuffers": memory.sharedBuffers, "expectedCache": memory.expectedCache,
                 // A list of names; one with blanks or commas is in double quotes.
                 "runDirectory": "\"\(state.run)\"".quotedForPostgres,
             ])

@@ -63,11 +63,15 @@ struct StoreTests {
             for (name, value) in [
                 ("listen_addresses", ""), ("synchronous_commit", "on"), ("data_checksums", "on"),
                 ("server_encoding", "UTF8"), ("lc_collate", "C.UTF-8"), ("max_connections", "300"),
-                ("shared_buffers", "256MB"),
             ] {
                 #expect(
                     try await stores.postgres.query("show \(name)", in: directory) == value + "\n", "\(name)")
             }
+            let buffers =
+                "select setting::bigint / 128 || 'MB' from pg_settings where name = 'shared_buffers'"
+            #expect(
+                try await stores.postgres.query(buffers, in: directory) == MachineMemory().sharedBuffers
+                    + "\n")
             for (name, value) in [
                 ("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "volatile-ttl"),
                 ("save", ""), ("port", "0"),
@@ -76,6 +80,13 @@ struct StoreTests {
                 #expect(answer == "\(name)\n\(value)\n", "\(name)")
             }
         }
+    }
+
+    @Test(
+        "PostgreSQL keeps a sixteenth of the memory for its tables, within reason",
+        arguments: [(512, "128MB"), (8192, "512MB"), (24_576, "1536MB"), (1_048_576, "8192MB")])
+    func memory(megabytes: Int, buffers: String) {
+        #expect(MachineMemory(megabytes: megabytes).sharedBuffers == buffers)
     }
 
     @Test("a supervisor that was killed leaves them running, and the next one finds them")
