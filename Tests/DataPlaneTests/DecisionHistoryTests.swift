@@ -208,7 +208,9 @@ extension TestBrand {
             guard let value = flagged.randomElement(using: &random) else { return nil }
             return value.3 == "blocked" ? .unblock(value.0) : .unshare(value.0)
         case 10: return try await row(Int.random(in: 0..<100, using: &random)).map { .approve($0) }
-        default: return try await row(Int.random(in: 0..<100, using: &random)).map { .reject($0) }
+        default:
+            let row = try await row(Int.random(in: 0..<100, using: &random))
+            return Bool.random(using: &random) ? row.map { .reject($0) } : row.map { .keepApart($0) }
         }
     }
 }

@@ -155,6 +155,8 @@ struct OpenAPITests {
             try expect(try await instance.post(path, yes), 200, operation)
             let again = try await instance.post("/api/merge-queue/\(row)/reject", yes)
             try expect(again, 409, "POST /api/merge-queue/{id}/reject", type: "application/problem+json")
+            let apart = try await instance.post("/api/merge-queue/\(row)/never", yes)
+            try expect(apart, 409, "POST /api/merge-queue/{id}/never", type: "application/problem+json")
             try await check(instance, "/api/merge-queue", query: "?status=approved")
         }
     }

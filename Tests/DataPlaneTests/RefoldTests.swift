@@ -12,7 +12,9 @@ import Testing
 
 @Suite("Re-folding a brand")
 struct RefoldTests {
-    @Test("what came in step by step is what a re-fold makes of it, whatever the order and the batches")
+    @Test(
+        "what came in is what a re-fold makes of it, in any order and batches, with every event several times"
+    )
     func healthy() async throws {
         var events: Int64 = 0
         for seed in UInt64(100)..<112 {
@@ -20,6 +22,11 @@ struct RefoldTests {
             var random = SeededGenerator(seed: seed)
             try await TestBrand.with(country: "IN") { brand in
                 var waiting = history.sent.shuffled(using: &random)
+                for event in history.sent {
+                    for _ in 1..<Int.random(in: 1...3, using: &random) {
+                        waiting.insert(event, at: Int.random(in: 0...waiting.count, using: &random))
+                    }
+                }
                 while !waiting.isEmpty {
                     let batch = waiting.prefix(Int.random(in: 1...25, using: &random))
                     waiting.removeFirst(batch.count)
@@ -33,6 +40,32 @@ struct RefoldTests {
             }
         }
         print("refold: \(events) events of 12 histories without a difference")
+    }
+
+    @Test("two writers that take turns, and one that is fenced, write what one would")
+    func sideBySide() async throws {
+        let history = RandomHistory(seed: 77, sends: 1000)
+        try await TestBrand.with(country: "IN") { brand in
+            let now = SystemWallClock().now()
+            try await brand.events.accept(history.sent.map { $0.event(receivedAt: now) })
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for generation in [Int64(1), 1, 0] {
+                    group.addTask {
+                        let writer = brand.writer(generation: generation)
+                        do {
+                            while try await writer.writeOldest(40) > 0 {}
+                            return false
+                        } catch let fault as Fault where fault.code == .conflict {
+                            return true
+                        }
+                    }
+                }
+                var fenced = 0
+                for try await isFenced in group where isFenced { fenced += 1 }
+                #expect(fenced == 1)
+            }
+            #expect(try await brand.refold().differences == [])
+        }
     }
 
     @Test("whatever is tampered with is found by a plan, which changes nothing, and put right by an apply")

@@ -40,6 +40,27 @@ struct ReviewQueueTests {
         }
     }
 
+    @Test("the two profiles of a row are kept apart for good, and nothing asks about them again")
+    func never() async throws {
+        try await TestBrand.with { brand in
+            for number in 1...4 {
+                try await brand.write([
+                    .sample("\(number)", [.email: "e\(number)@b.com", .phone: "+12025550101"])
+                ])
+            }
+            let row = try #require(try await brand.rows().first)
+            #expect(try await brand.refusal(.keepApart(row.id), shown: "other")?.code == .conflict)
+            try await brand.decide(.keepApart(row.id), shown: row.shown)
+            #expect(try await brand.statuses() == ["rejected"])
+            try await brand.write([.sample("5", [.email: "e4@b.com", .loyaltyID: "l"])])
+            try await brand.write([.sample("6", [.loyaltyID: "l", .phone: "+12025550101"])])
+            // What would bring them together through a third asks; the pair itself does not.
+            #expect(try await brand.rows().map(\.pairCount) == [1])
+            #expect(try await brand.people().count == 2)
+            try await brand.expectHealthy()
+        }
+    }
+
     @Test(
         "a value on very many: it joins up to the limit, in the tenth row it is one question, then it is gone"
     )

@@ -90,6 +90,34 @@ struct AdoptionTests {
         }
     }
 
+    @Test("what an unrecorded child has left, when it was killed itself, is ended before a new one starts")
+    func unrecordedOffspring() async throws {
+        let unit = directory.python(
+            "parent",
+            """
+            child = os.fork()
+            if child == 0: time.sleep(600)
+            out(str(child))
+            notify('READY=1'); time.sleep(600)
+            """)
+        try await runningUntilKilled(directory.supervisor()) { supervisor in
+            try await supervisor.start(unit)
+            try await supervisor.awaitReady("parent")
+        }
+        let pid = try #require(directory.lines(of: "out").last.flatMap { Int32($0) })
+        let offspring = try #require(ProcessIdentity(of: pid))
+        let files = UnitFiles(directory: "\(directory.path)/run", unit: "parent")
+        let parent = try #require(files.load()).process
+        files.remove()
+        kill(parent.pid, SIGKILL)
+        while parent.isAlive { await pollingPause() }
+        #expect(offspring.isAlive)
+        try await running(directory.supervisor()) { supervisor in
+            try await supervisor.start(unit)
+            #expect(!offspring.isAlive)
+        }
+    }
+
     @Test("a record of a process that is no more, or whose pid is another's, starts a new one")
     func stale() async throws {
         let unit = directory.steady("orphan")

@@ -58,78 +58,68 @@ extension Service {
     }
 }
 
-/// A profile and what happens to it together with another.
+/// Which two profiles it is about, and why.
+struct ProfilePairArguments: ParsableArguments {
+    @Argument(help: "A profile's id.", transform: parseID) var one: ProfileID
+    @Argument(help: "The other's.", transform: parseID) var other: ProfileID
+    @OptionGroup var decision: DecisionOptions
+    @OptionGroup var brand: BrandOptions
+}
+
+/// A decision about two profiles.
 protocol ProfilePairCommand: ServiceCommand {
-    static var path: String { get }
+    static var verb: String { get }
     static var doing: String { get }
-    var one: ProfileID { get }
-    var other: ProfileID { get }
-    var brand: BrandOptions { get }
-    var decision: DecisionOptions { get }
+    var pair: ProfilePairArguments { get }
 }
 
 extension ProfilePairCommand {
     func run(on service: Service) async throws {
-        let draft = ProfilePairDraft(with: other, reason: decision.reason, shown: decision.shown)
+        let decision = pair.decision
+        let draft = ProfilePairDraft(with: pair.other, reason: decision.reason, shown: decision.shown)
         try await service.decide(
-            "/api/profiles/\(one)/\(Self.path)", draft, decision, of: brand.slug, doing: Self.doing)
+            "/api/profiles/\(pair.one)/\(Self.verb)", draft, decision, of: pair.brand.slug, doing: Self.doing)
+    }
+
+    fileprivate static func configured(_ abstract: String, because reason: String) -> CommandConfiguration {
+        CommandConfiguration(
+            commandName: verb, abstract: abstract,
+            discussion: """
+                Example:
+                  constintel profiles \(verb) 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 \
+                    0198c5f2-9c11-7001-8000-0242ac120003 --brand acme --reason "\(reason)" --preview
+                """)
     }
 }
 
 struct ProfilesMerge: ProfilePairCommand {
-    static let path = "merge"
+    static let verb = "merge"
     static let doing = "merge the profiles"
-    static let configuration = CommandConfiguration(
-        commandName: "merge",
-        abstract: "Make two profiles one; 'profiles unmerge' takes it back exactly.",
-        discussion: """
-            Example:
-              constintel profiles merge 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 \
-            0198c5f2-9c11-7001-8000-0242ac120003 --brand acme --reason "same person, asked" --preview
-            """)
+    static let configuration = configured(
+        "Make two profiles one; 'profiles unmerge' takes it back exactly.", because: "same person, asked")
 
-    @Argument(help: "A profile's id.", transform: parseID) var one: ProfileID
-    @Argument(help: "The other's.", transform: parseID) var other: ProfileID
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var pair: ProfilePairArguments
     @OptionGroup var options: ServiceOptions
 }
 
 struct ProfilesNever: ProfilePairCommand {
-    static let path = "never"
+    static let verb = "never"
     static let doing = "keep the profiles apart"
-    static let configuration = CommandConfiguration(
-        commandName: "never",
-        abstract: "Keep two profiles apart, whatever events tie them.",
-        discussion: """
-            Example:
-              constintel profiles never 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 \
-            0198c5f2-9c11-7001-8000-0242ac120003 --brand acme --reason "father and son"
-            """)
+    static let configuration = configured(
+        "Keep two profiles apart, whatever events tie them.", because: "father and son")
 
-    @Argument(help: "A profile's id.", transform: parseID) var one: ProfileID
-    @Argument(help: "The other's.", transform: parseID) var other: ProfileID
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var pair: ProfilePairArguments
     @OptionGroup var options: ServiceOptions
 }
 
 struct ProfilesAllow: ProfilePairCommand {
-    static let path = "allow"
+    static let verb = "allow"
     static let doing = "allow the profiles to come together"
-    static let configuration = CommandConfiguration(
-        commandName: "allow",
-        abstract: "Let two profiles come together again that were unmerged or kept apart.",
-        discussion: """
-            Example:
-              constintel profiles allow 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 \
-            0198c5f2-9c11-7001-8000-0242ac120003 --brand acme --reason "it was one after all"
-            """)
+    static let configuration = configured(
+        "Let two profiles come together again that were unmerged or kept apart.",
+        because: "it was one after all")
 
-    @Argument(help: "A profile's id.", transform: parseID) var one: ProfileID
-    @Argument(help: "The other's.", transform: parseID) var other: ProfileID
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var pair: ProfilePairArguments
     @OptionGroup var options: ServiceOptions
 }
 

@@ -48,20 +48,28 @@ struct IdentifiersList: ServiceCommand {
     }
 }
 
+/// Which value it is about, and why.
+struct ValueArguments: ParsableArguments {
+    @Argument(help: "The value, as kind=value.", transform: ProfilesFind.parseIdentifier)
+    var value: ProfilesFind.Identifier
+    @OptionGroup var decision: DecisionOptions
+    @OptionGroup var brand: BrandOptions
+}
+
 /// A decision about one value.
 protocol ValueCommand: ServiceCommand {
     static var verb: String { get }
-    var value: ProfilesFind.Identifier { get }
-    var brand: BrandOptions { get }
-    var decision: DecisionOptions { get }
+    var arguments: ValueArguments { get }
 }
 
 extension ValueCommand {
     func run(on service: Service) async throws {
+        let (value, decision) = (arguments.value, arguments.decision)
         let draft = ValueDraft(
             kind: value.kind, value: value.value, reason: decision.reason, shown: decision.shown)
         try await service.decide(
-            "/api/identifiers/\(Self.verb)", draft, decision, of: brand.slug, doing: "\(Self.verb) the value")
+            "/api/identifiers/\(Self.verb)", draft, decision, of: arguments.brand.slug,
+            doing: "\(Self.verb) the value")
     }
 
     fileprivate static func configured(_ abstract: String, _ example: String) -> CommandConfiguration {
@@ -76,13 +84,9 @@ extension ValueCommand {
 
 struct IdentifiersBlock: ValueCommand {
     static let verb = "block"
-    static let configuration = configured(
-        "Take a value as if it never was.", "email=test@test.com")
+    static let configuration = configured("Take a value as if it never was.", "email=test@test.com")
 
-    @Argument(help: "The value, as kind=value.", transform: ProfilesFind.parseIdentifier)
-    var value: ProfilesFind.Identifier
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var arguments: ValueArguments
     @OptionGroup var options: ServiceOptions
 }
 
@@ -90,10 +94,7 @@ struct IdentifiersUnblock: ValueCommand {
     static let verb = "unblock"
     static let configuration = configured("Take a value for what it says again.", "email=test@test.com")
 
-    @Argument(help: "The value, as kind=value.", transform: ProfilesFind.parseIdentifier)
-    var value: ProfilesFind.Identifier
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var arguments: ValueArguments
     @OptionGroup var options: ServiceOptions
 }
 
@@ -102,10 +103,7 @@ struct IdentifiersShare: ValueCommand {
     static let configuration = configured(
         "Take a value for several people's: it ties nobody.", "phone=+919876543210")
 
-    @Argument(help: "The value, as kind=value.", transform: ProfilesFind.parseIdentifier)
-    var value: ProfilesFind.Identifier
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var arguments: ValueArguments
     @OptionGroup var options: ServiceOptions
 }
 
@@ -113,9 +111,6 @@ struct IdentifiersUnshare: ValueCommand {
     static let verb = "unshare"
     static let configuration = configured("Take a value for one person's again.", "phone=+919876543210")
 
-    @Argument(help: "The value, as kind=value.", transform: ProfilesFind.parseIdentifier)
-    var value: ProfilesFind.Identifier
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var arguments: ValueArguments
     @OptionGroup var options: ServiceOptions
 }

@@ -11,7 +11,7 @@ struct QueueGroup: AsyncParsableCommand {
             Example:
               constintel queue list --brand acme
             """,
-        subcommands: [QueueList.self, QueueShow.self, QueueApprove.self, QueueReject.self])
+        subcommands: [QueueList.self, QueueShow.self, QueueApprove.self, QueueReject.self, QueueNever.self])
 }
 
 struct QueueList: ServiceCommand {
@@ -83,53 +83,62 @@ struct QueueShow: ServiceCommand {
     }
 }
 
+/// Which row is answered, and how.
+struct ReviewArguments: ParsableArguments {
+    @Argument(help: "The row's id.") var id: String
+    @OptionGroup var decision: DecisionOptions
+    @OptionGroup var brand: BrandOptions
+}
+
 /// An answer to a row of the queue.
 protocol QueueAnswer: ServiceCommand {
     static var verb: String { get }
-    var id: String { get }
-    var brand: BrandOptions { get }
-    var decision: DecisionOptions { get }
+    var row: ReviewArguments { get }
 }
 
 extension QueueAnswer {
     func run(on service: Service) async throws {
         try await service.decide(
-            "/api/merge-queue/\(escaped(id))/\(Self.verb)",
-            ReviewAnswer(reason: decision.reason, shown: decision.shown), decision, of: brand.slug,
-            doing: "\(Self.verb) the row")
+            "/api/merge-queue/\(escaped(row.id))/\(Self.verb)",
+            ReviewAnswer(reason: row.decision.reason, shown: row.decision.shown), row.decision,
+            of: row.brand.slug, doing: "\(Self.verb) the row")
+    }
+
+    fileprivate static func configured(_ abstract: String, because reason: String) -> CommandConfiguration {
+        CommandConfiguration(
+            commandName: verb, abstract: abstract,
+            discussion: """
+                Example:
+                  constintel queue \(verb) 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 --brand acme \
+                    --reason "\(reason)" --preview
+                """)
     }
 }
 
 struct QueueApprove: QueueAnswer {
     static let verb = "approve"
-    static let configuration = CommandConfiguration(
-        commandName: "approve",
-        abstract: "Let what waits in a row come together.",
-        discussion: """
-            Example:
-              constintel queue approve 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 --brand acme \
-            --reason "one household, one buyer" --preview
-            """)
+    static let configuration = configured(
+        "Let what waits in a row come together.", because: "one household, one buyer")
 
-    @Argument(help: "The row's id.") var id: String
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var row: ReviewArguments
     @OptionGroup var options: ServiceOptions
 }
 
 struct QueueReject: QueueAnswer {
     static let verb = "reject"
-    static let configuration = CommandConfiguration(
-        commandName: "reject",
-        abstract: "Leave the profiles of a row as they are; the same pairs ask nothing again.",
-        discussion: """
-            Example:
-              constintel queue reject 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 --brand acme \
-            --reason "a shop's phone"
-            """)
+    static let configuration = configured(
+        "Leave the profiles of a row as they are; the same pairs ask nothing again.",
+        because: "a shop's phone")
 
-    @Argument(help: "The row's id.") var id: String
-    @OptionGroup var decision: DecisionOptions
-    @OptionGroup var brand: BrandOptions
+    @OptionGroup var row: ReviewArguments
+    @OptionGroup var options: ServiceOptions
+}
+
+struct QueueNever: QueueAnswer {
+    static let verb = "never"
+    static let configuration = configured(
+        "Keep the two profiles of a row apart, whatever events tie them.", because: "father and son")
+
+    @OptionGroup var row: ReviewArguments
     @OptionGroup var options: ServiceOptions
 }

@@ -5,7 +5,7 @@ import Kernel
 import NIOCore
 import Web
 
-/// `/api/merge-queue`: what limits have held, for a person to approve or reject.
+/// `/api/merge-queue`: what limits have held, for a person to approve, reject, or rule out.
 struct ReviewRoutes: Sendable {
     let queue: ReviewQueue
     let decisions: Decisions
@@ -18,6 +18,9 @@ struct ReviewRoutes: Sendable {
         }
         router.post("merge-queue/:id/reject") { request, context in
             try await answer(request, context, "reject the row", DecisionRequest.reject)
+        }
+        router.post("merge-queue/:id/never") { request, context in
+            try await answer(request, context, "keep the profiles apart", DecisionRequest.keepApart)
         }
     }
 

@@ -30,13 +30,15 @@ public enum DecisionRequest: Sendable, Hashable {
     case approve(ReviewRowID)
     /// It does not.
     case reject(ReviewRowID)
+    /// The two profiles of the row may not come together, by whatever events.
+    case keepApart(ReviewRowID)
 
     /// The kind under which it is logged.
     package var kind: IdentityDecision.Kind {
         switch self {
         case .merge: .merge
         case .unmerge: .unmerge
-        case .never: .never
+        case .never, .keepApart: .never
         case .allow: .allow
         case .block: .block
         case .unblock: .unblock

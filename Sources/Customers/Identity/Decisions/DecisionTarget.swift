@@ -32,7 +32,7 @@ struct DecisionTargets {
             switch request {
             case .merge: "merge the profiles"
             case .unmerge: "unmerge the profile"
-            case .never: "keep the profiles apart"
+            case .never, .keepApart: "keep the profiles apart"
             case .allow: "allow the profiles to come together"
             case .block: "block the value"
             case .unblock: "unblock the value"
@@ -50,7 +50,7 @@ struct DecisionTargets {
         case .unmerge(let profile, let separated): try await parts(of: profile, separated)
         case .block(let value), .unblock(let value), .share(let value), .unshare(let value):
             try await self.value(value, request.kind)
-        case .approve(let row), .reject(let row): try await answer(row, request.kind)
+        case .approve(let row), .reject(let row), .keepApart(let row): try await answer(row, request.kind)
         }
     }
 
@@ -206,8 +206,21 @@ extension DecisionTargets {
         guard kind == .reject || row.identifier == nil else {
             throw refusal(.conflict, "the row asks about a value: block it, share it, or reject the row")
         }
+        guard kind == .never else {
+            return DecisionTarget(
+                kind: kind, left: row.pairs.map(\.low), right: row.pairs.map(\.high), shown: row.shown,
+                row: id)
+        }
+        let ends = Set(row.pairs.flatMap { [$0.low, $0.high] })
+        let profiles = Set(try await store.entries(ends, in: transaction).values.compactMap(\.profile))
+            .sorted()
+        guard profiles.count == 2 else {
+            throw refusal(
+                .conflict, "the row is about \(profiles.count) profiles: keep them apart two at a time")
+        }
         return DecisionTarget(
-            kind: kind, left: row.pairs.map(\.low), right: row.pairs.map(\.high), shown: row.shown, row: id)
+            kind: kind, left: try await members(of: profiles[0]).map(\.id),
+            right: try await members(of: profiles[1]).map(\.id), shown: row.shown, row: id)
     }
 }
 
