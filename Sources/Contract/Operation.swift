@@ -47,6 +47,10 @@ public struct OperationView: Codable, Sendable {
     public var error: String?
     /// The page to follow when stuck, such as `runbooks/provision-stuck.md`.
     public var runbook: String?
+    /// Who asked for it: `local`, `user <id>`, or `constinteld`.
+    public var requestedBy: String?
+    /// The daemon that works on it, or did last.
+    public var heldBy: String?
     /// Figures of the finished work by name, such as `accepted` and `rejected`.
     public var counts: [String: Int64]?
     /// What a finished re-fold has found.
@@ -57,6 +61,7 @@ public struct OperationView: Codable, Sendable {
     public init(
         id: OperationID, kind: String, subject: String, state: State, step: String? = nil,
         progress: Progress? = nil, error: String? = nil, runbook: String? = nil,
+        requestedBy: String? = nil, heldBy: String? = nil,
         counts: [String: Int64]? = nil, result: RefoldReport? = nil, createdAt: Timestamp,
         updatedAt: Timestamp
     ) {
@@ -68,9 +73,51 @@ public struct OperationView: Codable, Sendable {
         self.progress = progress
         self.error = error
         self.runbook = runbook
+        self.requestedBy = requestedBy
+        self.heldBy = heldBy
         self.counts = counts
         self.result = result
         self.createdAt = createdAt
         self.updatedAt = updatedAt
+    }
+}
+
+/// The answer to any change that was asked for with `?plan=true`: what it would do. Nothing has been done.
+public struct OperationPlan: Codable, Sendable, Equatable {
+    /// One step, in order.
+    public struct Step: Codable, Sendable, Equatable {
+        public var name: String
+        /// Whether it can be taken back.
+        public var isReversible: Bool
+        public var effects: [Effect]
+
+        public init(name: String, isReversible: Bool, effects: [Effect]) {
+            self.name = name
+            self.isReversible = isReversible
+            self.effects = effects
+        }
+    }
+
+    /// One thing that a step would do; secrets and ids yet to be chosen are placeholders.
+    public struct Effect: Codable, Sendable, Equatable {
+        /// `control database`, `brands database`, `redis`, `files` or `supervisor`.
+        public var target: String
+        /// A statement, a command, a path, a call.
+        public var action: String
+
+        public init(target: String, action: String) {
+            self.target = target
+            self.action = action
+        }
+    }
+
+    public var kind: String
+    public var subject: String
+    public var steps: [Step]
+
+    public init(kind: String, subject: String, steps: [Step]) {
+        self.kind = kind
+        self.subject = subject
+        self.steps = steps
     }
 }

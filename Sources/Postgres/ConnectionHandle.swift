@@ -40,7 +40,7 @@ struct ConnectionHandle: ~Copyable, @unchecked Sendable {
             "host": configuration.host, "port": String(configuration.port), "dbname": configuration.database,
             "user": configuration.user, "password": configuration.password?.reveal(),
             "application_name": configuration.applicationName, "connect_timeout": String(timeout),
-            "client_encoding": "UTF8", "gssencmode": "disable", "options": "-c TimeZone=UTC",
+            "client_encoding": "UTF8", "gssencmode": "disable", "options": options(configuration),
             // A host that falls silent is noticed within a minute, not after the system's two hours.
             "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
             "tcp_user_timeout": "60000",
@@ -48,6 +48,15 @@ struct ConnectionHandle: ~Copyable, @unchecked Sendable {
         return withStrings(settings.map(\.key)) { keywords in
             withStrings(settings.map(\.value)) { PQconnectdbParams(keywords, $0, 0) }
         }
+    }
+
+    /// The session's settings as libpq passes them on: spaces and backslashes within a value are escaped.
+    private static func options(_ configuration: PostgresConfiguration) -> String {
+        let settings = configuration.settings.merging(["TimeZone": "UTC"]) { $1 }
+        return settings.sorted { $0.key < $1.key }.map { name, value in
+            let escaped = value.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
+            return "-c \(name)=\(escaped)"
+        }.joined(separator: " ")
     }
 
     private static func withStrings<T>(

@@ -12,6 +12,8 @@ public struct PostgresConfiguration: Sendable {
     public var applicationName: String
     /// How long one attempt to connect may take; libpq counts whole seconds, and at least two.
     public var connectTimeout: Duration
+    /// Server settings that every session begins with, by name: `["role": "constintel_control"]`.
+    public var settings: [String: String] = [:]
 
     public init(
         host: String, port: Int = 5432, database: String, user: String, password: Secret? = nil,
@@ -30,6 +32,13 @@ public struct PostgresConfiguration: Sendable {
     public func with(database: String) -> PostgresConfiguration {
         var copy = self
         copy.database = database
+        return copy
+    }
+
+    /// The same server and login with these settings beside the present ones.
+    public func with(settings: [String: String]) -> PostgresConfiguration {
+        var copy = self
+        copy.settings.merge(settings) { $1 }
         return copy
     }
 }

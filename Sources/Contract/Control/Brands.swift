@@ -42,25 +42,59 @@ public struct BrandDraft: JSONBody {
 
 /// A brand as administrators see it.
 public struct BrandView: Codable, Sendable {
-    /// What is meant to be, as the brief names it, and `provisioning` until it first is.
+    /// What is meant to be: `provisioning` until it first is; `deleted` while it can still be undeleted.
     public enum Status: String, Codable, Sendable, CaseIterable {
-        case provisioning, trial, active, suspended
+        case provisioning, trial, active, suspended, deleted
     }
 
-    /// The brand's data plane process, as last observed.
+    /// The brand's data plane process: what is meant, and what was last seen of it.
     public struct Instance: Codable, Sendable {
-        /// `starting`, `ready`, `stopped`, `failed`, or `unknown`.
+        /// `running` or `stopped`; absent before there is an instance.
+        public var intent: String?
+        /// `starting`, `ready`, `stopping`, `stopped`, `failed`, or `unknown`.
         public var state: String
         /// Which placement of the brand may write.
         public var generation: Int64
         public var pid: Int32?
         public var restarts: Int
+        /// The release that serves the brand; absent for the daemon's own.
+        public var release: String?
+        public var previousRelease: String?
+        /// Why the daemon leaves the instance alone; absent when it does not.
+        public var pausedReason: String?
+        /// Why the daemon is waiting before it tries again to bring the brand to what is meant.
+        public var quarantine: Quarantine?
 
-        public init(state: String, generation: Int64, pid: Int32?, restarts: Int) {
+        public init(
+            intent: String? = nil, state: String, generation: Int64, pid: Int32? = nil, restarts: Int = 0,
+            release: String? = nil, previousRelease: String? = nil, pausedReason: String? = nil,
+            quarantine: Quarantine? = nil
+        ) {
+            self.intent = intent
             self.state = state
             self.generation = generation
             self.pid = pid
             self.restarts = restarts
+            self.release = release
+            self.previousRelease = previousRelease
+            self.pausedReason = pausedReason
+            self.quarantine = quarantine
+        }
+    }
+
+    /// A brand that kept failing is left alone for a while, longer each time.
+    public struct Quarantine: Codable, Sendable, Equatable {
+        /// Failed attempts in a row.
+        public var failures: Int
+        /// Why the last one failed.
+        public var reason: String
+        /// When the next one comes.
+        public var until: Timestamp
+
+        public init(failures: Int, reason: String, until: Timestamp) {
+            self.failures = failures
+            self.reason = reason
+            self.until = until
         }
     }
 
@@ -74,6 +108,10 @@ public struct BrandView: Codable, Sendable {
     public var currency: String
     public var plan: String
     public var status: Status
+    /// Why it is suspended.
+    public var statusReason: String?
+    /// When a deleted brand's data goes for good.
+    public var purgeAfter: Timestamp?
     public var instance: Instance
     public var onboardingCompleted: Bool
     public var createdAt: Timestamp
@@ -81,7 +119,8 @@ public struct BrandView: Codable, Sendable {
 
     public init(
         id: BrandID, slug: Slug, name: String, domain: String?, industry: String?, country: String,
-        timeZone: String, currency: String, plan: String, status: Status, instance: Instance,
+        timeZone: String, currency: String, plan: String, status: Status,
+        statusReason: String? = nil, purgeAfter: Timestamp? = nil, instance: Instance,
         onboardingCompleted: Bool, createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
@@ -94,6 +133,8 @@ public struct BrandView: Codable, Sendable {
         self.currency = currency
         self.plan = plan
         self.status = status
+        self.statusReason = statusReason
+        self.purgeAfter = purgeAfter
         self.instance = instance
         self.onboardingCompleted = onboardingCompleted
         self.createdAt = createdAt

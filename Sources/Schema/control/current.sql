@@ -12,7 +12,13 @@ create table plan (
     limits jsonb not null
 );
 
--- Rows of brands that have lived are never deleted: a slug is never reused.
+-- Slugs of brands whose data is gone: none is ever used again.
+create table retired_slug (
+    slug text primary key,
+    brand_id uuid not null unique,
+    retired_at timestamptz not null
+);
+
 create table brand (
     id uuid primary key,
     slug text not null unique,
@@ -23,7 +29,14 @@ create table brand (
     time_zone text not null,
     currency text not null,
     plan text not null references plan (name),
-    status text not null check (status in ('provisioning', 'trial', 'active', 'suspended')),
+    status text not null check (status in ('provisioning', 'trial', 'active', 'suspended', 'deleted')),
+    -- Why it is suspended.
+    status_reason text,
+    -- What a deleted brand was, and is again when it is undeleted.
+    status_before text check (status_before in ('trial', 'active', 'suspended')),
+    -- When a deleted brand's data goes for good.
+    purge_after timestamptz,
+    check ((status = 'deleted') = (purge_after is not null and status_before is not null)),
     -- The PostgreSQL cluster that holds the brand's schema.
     cluster text not null default 'main',
     instance_id text unique,
@@ -36,6 +49,7 @@ create table brand (
     last_activity_at timestamptz
 );
 create index brand_status on brand (status);
+create index brand_purge_after on brand (purge_after) where purge_after is not null;
 
 -- What is meant to run for a brand. What does run is the supervisor's to say.
 create table instance (
@@ -47,7 +61,27 @@ create table instance (
     revision bigint not null check (revision > 0),
     sealed_postgres_password text not null,
     sealed_redis_password text not null,
+    -- The release that serves the brand, and the one before it; null for the daemon's own.
+    release text,
+    previous_release text,
+    -- Why the reconciler leaves the brand alone; null when it does not.
+    paused_reason text,
     updated_at timestamptz not null
+);
+
+-- What was last seen of an instance and how reconciling it goes. Never what is meant.
+create table observation (
+    brand_id uuid primary key references brand (id) on delete cascade,
+    -- The supervisor's word for it.
+    state text not null,
+    pid integer,
+    restarts integer not null default 0,
+    projected_revision bigint not null default 0,
+    -- Failed passes in a row, why the last one failed, and until when the brand is left alone for it.
+    failures integer not null default 0,
+    error text,
+    quarantined_until timestamptz,
+    observed_at timestamptz not null
 );
 
 create table api_key (
@@ -104,7 +138,11 @@ create table operation (
     step text,
     error text,
     runbook text not null,
+    -- Whether it is being taken back, or was when it got stuck.
+    is_unwinding boolean not null default false,
     requested_by text not null,
+    -- The daemon that works on it, or did last.
+    held_by text,
     created_at timestamptz not null,
     updated_at timestamptz not null
 );
@@ -141,3 +179,69 @@ create table idempotency_key (
     primary key (principal, key)
 );
 create index idempotency_key_created_at on idempotency_key (created_at);
+
+-- Who did what, from where, with what result. Rows are only ever added.
+create table audit_log (
+    id uuid primary key,
+    at timestamptz not null,
+    -- `local`, `user <id>`, or `constinteld` for what the daemon does by itself.
+    actor text not null,
+    -- The client's address, or `operator socket`.
+    origin text not null,
+    -- `POST /api/admin/brands`, or an operation's kind.
+    action text not null,
+    -- The brand's slug, where it is about one.
+    subject text,
+    -- `begun`, then the status that was answered; an operation's final state.
+    outcome text not null,
+    -- The row that this one is the outcome of.
+    begun_by uuid,
+    operation_id uuid,
+    request_id text,
+    detail text
+);
+create index audit_log_subject on audit_log (subject, id);
+create index audit_log_actor on audit_log (actor, id);
+create index audit_log_begun_by on audit_log (begun_by) where begun_by is not null;
+
+create function refuse_rewriting() returns trigger language plpgsql as $$
+begin
+    raise exception 'the audit log is only added to' using errcode = 'insufficient_privilege';
+end $$;
+create trigger append_only before update or delete or truncate on audit_log
+    for each statement execute function refuse_rewriting();
+
+-- Which daemon leads. Its term rises with every change of the leader.
+create table leadership (
+    id smallint primary key default 1 check (id = 1),
+    term bigint not null,
+    holder text not null,
+    since timestamptz not null
+);
+insert into leadership (term, holder, since) values (0, 'nobody', now());
+
+-- Refuses a write under another term than the present one, which is what a daemon's connections carry as
+-- `constintel.term`. The share lock makes a new leader wait for the old one's transactions.
+create function require_term() returns trigger language plpgsql as $$
+begin
+    perform from leadership
+    where term = nullif(current_setting('constintel.term', true), '')::bigint for share;
+    if not found then
+        raise exception 'this daemon does not lead' using errcode = 'CI001';
+    end if;
+    return null;
+end $$;
+
+do $$
+declare
+    name text;
+begin
+    for name in
+        select tablename from pg_tables
+        where schemaname = 'public' and tablename not in ('schema_version', 'leadership')
+    loop
+        execute format(
+            'create trigger leader_only before insert or update or delete or truncate on %I
+                for each statement execute function require_term()', name);
+    end loop;
+end $$;

@@ -38,18 +38,36 @@ package struct Step: Sendable {
 
     package let name: String
     package let version: Int
+    /// What `perform` would do, for people; it changes nothing and knows no outputs.
+    package let plan: @Sendable (StepContext) async throws -> [PlannedEffect]
     package let perform: @Sendable (StepContext) async throws -> Output
-    package let undo: @Sendable (StepContext) async throws -> Void
+    /// Nil for a step that cannot be taken back: once it has begun, its operation only goes forward.
+    package let undo: (@Sendable (StepContext) async throws -> Void)?
 
     package init(
         _ name: String, version: Int = 1,
+        plan: @escaping @Sendable (StepContext) async throws -> [PlannedEffect] = { _ in [] },
         perform: @escaping @Sendable (StepContext) async throws -> Output,
-        undo: @escaping @Sendable (StepContext) async throws -> Void
+        undo: (@Sendable (StepContext) async throws -> Void)?
     ) {
         self.name = name
         self.version = version
+        self.plan = plan
         self.perform = perform
         self.undo = undo
+    }
+}
+
+/// One thing that a step would do, as `--plan` shows it: secrets and ids yet to be chosen are placeholders.
+package struct PlannedEffect: Sendable, Equatable {
+    /// Where: `control database`, `brands database`, `redis`, `files`, `supervisor`.
+    package let target: String
+    /// What: a statement, a command, a path, a call.
+    package let action: String
+
+    package init(_ target: String, _ action: String) {
+        self.target = target
+        self.action = action
     }
 }
 

@@ -67,7 +67,7 @@ struct SagaRun: Sendable {
             try await confirm(journal.beginUndo(entry, of: operation.id))
             do {
                 try await effect(of: entry, suffix: ".undo", retrying: settings.undo, while: { _ in true }) {
-                    try await $0.undo(context)
+                    try await $0.undo?(context)
                 }
             } catch let error where !(error is CancellationError) {
                 try await journal.note(describe(error), on: entry, of: operation.id)
