@@ -5,6 +5,9 @@ import Sealing
 import Web
 
 /// Finds out who is asking: an API key of this brand, or a user token made for it. No other process is asked.
+///
+/// While the brand is suspended or deleted, its keys and its own users are refused with the reason;
+/// administrators and operators go on. What was accepted before stays, and is committed.
 struct Authentication: RouterMiddleware {
     private static let doing = "authenticate the request"
 
@@ -38,7 +41,8 @@ struct Authentication: RouterMiddleware {
         guard key.slug == slug else {
             throw Fault(.forbidden, doing: Authentication.doing, "the API key belongs to another brand")
         }
-        guard let known = try brand.projection().keys[key.publicId], constantTimeEquals(known.hash, key.hash)
+        let projection = try brand.projection()
+        guard let known = projection.keys[key.publicId], constantTimeEquals(known.hash, key.hash)
         else {
             throw Fault(.unauthenticated, doing: Authentication.doing, "there is no such API key")
         }
@@ -48,12 +52,12 @@ struct Authentication: RouterMiddleware {
         if let expiresAt = known.expiresAt, expiresAt <= clock.now() {
             throw Fault(.unauthenticated, doing: Authentication.doing, "the API key has expired")
         }
+        try requireOpen(projection)
         return Principal(kind: .key(key.publicId), role: nil, scopes: known.scopes, isTest: known.isTest)
     }
 
     private func principal(ofToken text: String) throws -> Principal {
-        // Reading the projection also refuses a user while the brand's state is not known.
-        _ = try brand.projection()
+        let projection = try brand.projection()
         guard let claims = try? tokens.verify(text, at: clock.now()) else {
             throw Fault(
                 .unauthenticated, doing: Authentication.doing,
@@ -63,8 +67,21 @@ struct Authentication: RouterMiddleware {
             throw Fault(
                 .forbidden, doing: Authentication.doing, "the token's role '\(claims.role)' is not known")
         }
+        if role == .brandOwner || role == .brandUser { try requireOpen(projection) }
         let kind: Principal.Kind = UserID(claims.sub).map { .user($0) } ?? .local
         return Principal(kind: kind, role: role, brand: slug.text)
+    }
+
+    /// - Throws: `Fault.forbidden` while the brand is suspended or deleted, with the reason.
+    private func requireOpen(_ projection: Projection) throws(Fault) {
+        switch projection.status {
+        case "suspended":
+            let reason = projection.statusReason.map { ": \($0)" } ?? ""
+            throw Fault(.forbidden, doing: Authentication.doing, "the brand is suspended\(reason)")
+        case "deleted":
+            throw Fault(.forbidden, doing: Authentication.doing, "the brand was deleted")
+        default: return
+        }
     }
 }
 

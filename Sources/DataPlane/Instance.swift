@@ -181,8 +181,7 @@ public struct Instance: Sendable {
         let profiles = ProfileListStore(database: parts.database)
         EventRoutes(
             events: parts.intake.events, commits: parts.intake.commits,
-            stored: EventListStore(database: parts.database), profiles: profiles, brand: parts.brand,
-            clock: clock
+            stored: EventListStore(database: parts.database), profiles: profiles, clock: clock
         ).add(to: api)
         ProfileRoutes(profiles: profiles, brand: parts.brand).add(to: api)
         MonitoringRoutes(

@@ -22,6 +22,8 @@ struct Projection: Sendable {
 
     let brandID: BrandID
     let status: String
+    /// Why the brand is suspended, where somebody has said so.
+    let statusReason: String?
     let settings: BrandSettings
     let limits: Limits
     let revision: Int64
@@ -46,7 +48,10 @@ struct ProjectionStore {
             try await transaction.run("set transaction isolation level repeatable read, read only")
             return (
                 try await transaction.run(
-                    "select brand_id, status, settings, limits, revision, schema_version from brand_state"),
+                    """
+                    select brand_id, status, status_reason, settings, limits, revision, schema_version
+                    from brand_state
+                    """),
                 try await transaction.run(
                     "select public_id, hash, environment, scopes, expires_at, revoked_at from api_key")
             )
@@ -54,8 +59,8 @@ struct ProjectionStore {
         guard let state = states.first else {
             throw Fault(.unavailable, doing: "read the brand's state", "the brand is not provisioned")
         }
-        let (brandID, status, settings, limits, revision, version) = try state.decode(
-            (BrandID, String, JSONB, JSONB, Int64, Int).self)
+        let (brandID, status, reason, settings, limits, revision, version) = try state.decode(
+            (BrandID, String, String?, JSONB, JSONB, Int64, Int).self)
         guard version <= TenantSchema.version else {
             throw Fault(
                 .unavailable, doing: "read the brand's state",
@@ -63,7 +68,8 @@ struct ProjectionStore {
             )
         }
         return Projection(
-            brandID: brandID, status: status, settings: try settings.decode(BrandSettings.self),
+            brandID: brandID, status: status, statusReason: reason,
+            settings: try settings.decode(BrandSettings.self),
             limits: try limits.decode(Projection.Limits.self), revision: revision,
             keys: try ProjectionStore.keys(keys))
     }

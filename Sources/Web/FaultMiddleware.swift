@@ -54,7 +54,8 @@ public struct FaultMiddleware: RouterMiddleware {
         return WebResponse.problem(fault, requestID: context.requestID)
     }
 
-    private func fault(from error: any Error, doing: String) -> Fault {
+    /// The fault that `error` is answered as.
+    public func fault(from error: any Error, doing: String) -> Fault {
         switch error {
         case let fault as Fault:
             fault

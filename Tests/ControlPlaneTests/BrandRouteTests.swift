@@ -175,7 +175,7 @@ struct BrandRouteTests {
     @Test("a control database of a later release is refused by a sentence that says so")
     func laterSchema() async throws {
         try await TestPlane.with { test in
-            try await test.foundations.control.run("update schema_version set version = 999")
+            try await test.asOwner { try await $0.run("update schema_version set version = 999") }
             let fault = await #expect(throws: Fault.self) { try await test.schema().prepare() }
             #expect(fault?.detail.contains("later release") == true)
         }

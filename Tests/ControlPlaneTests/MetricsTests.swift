@@ -77,9 +77,9 @@ struct MetricsTests {
     @Test("with the control database broken the rest is still told")
     func databaseAway() async throws {
         try await TestPlane.with { test in
-            try await test.foundations.control.run("alter table brand rename to brand_gone")
+            try await test.asOwner { try await $0.run("alter table brand rename to brand_gone") }
             let text = try await test.metrics()
-            try await test.foundations.control.run("alter table brand_gone rename to brand")
+            try await test.asOwner { try await $0.run("alter table brand_gone rename to brand") }
             #expect(text.contains("constintel_control_database_up 0"))
             #expect(text.contains("process_cpu_seconds_total ") && !text.contains("constintel_brands"))
         }

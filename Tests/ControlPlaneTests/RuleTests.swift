@@ -138,7 +138,7 @@ struct RuleTests {
             try throttle.admit(email: "\(index)@b.com", address: "3")
         }
         #expect(throws: Fault.self) { try throttle.admit(email: "new@b.com", address: "3") }
-        clock.advance(by: LoginThrottle.window)
+        clock.advance(by: FailureWindows.length)
         try throttle.admit(email: "a@b.com", address: "3")
         throttle.forgive(email: "a@b.com", address: "3")
         for _ in 0..<LoginThrottle.failuresPerEmail { try throttle.admit(email: "a@b.com", address: "3") }

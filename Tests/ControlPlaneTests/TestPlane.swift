@@ -33,9 +33,12 @@ struct TestPlane: Sendable {
         ).prepare()
         let directory = try TestPlane.directory()
         let redis = RedisClient(servers.redis, on: reactor)
-        let pools = ["", "_brands"].map {
+        let pools = [
+            ("", SchemaStore.controlSettings(term: 0)), ("_brands", ["constintel.term": "0"]),
+        ].map { suffix, settings in
             PostgresPool(
-                servers.postgres.with(database: name + $0), maximum: 6, reactor: reactor, logger: silent)
+                servers.postgres.with(database: name + suffix).with(settings: settings), maximum: 6,
+                reactor: reactor, logger: silent)
         }
         let result: Result<Void, any Error>
         do {
@@ -197,6 +200,23 @@ extension TestPlane {
         }
         if await supervisor.status(slug.unitName) != nil { found.append("unit \(slug.unitName)") }
         return found
+    }
+
+    /// Runs `body` as the owner of the control database's tables, whom the daemon's role keeps from being one.
+    @discardableResult
+    func asOwner<T>(_ body: (PostgresConnection) async throws -> T) async throws -> T {
+        let schema = try schema()
+        let connection = try await PostgresConnection.connect(
+            schema.administrator.with(database: schema.control).with(settings: ["constintel.term": "0"]),
+            on: TestServers.reactor)
+        do {
+            let value = try await body(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
     }
 
     /// What prepares this installation's databases.

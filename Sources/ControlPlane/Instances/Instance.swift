@@ -44,6 +44,8 @@ struct Projection: Sendable {
     let brand: BrandID
     let slug: Slug
     let status: String
+    /// Why the brand is suspended.
+    let statusReason: String?
     let settings: BrandSettings
     let limits: Plan.Limits
     let revision: Int64

@@ -72,15 +72,15 @@ struct InstanceStore: Sendable {
             let brands = try await transaction.run(
                 """
                 select brand.id, case status when 'provisioning' then initial_status else status end,
-                    brand.name, country, time_zone, currency, limits, revision
+                    status_reason, brand.name, country, time_zone, currency, limits, revision
                 from brand join instance on brand_id = brand.id join plan on plan.name = brand.plan
                 where slug = \(slug)
                 """)
             guard let row = brands.first else { return nil }
-            let (id, status, name, country, timeZone, currency, limits, revision) = try row.decode(
-                (BrandID, String, String, String, String, String, JSONB, Int64).self)
+            let (id, status, reason, name, country, timeZone, currency, limits, revision) = try row.decode(
+                (BrandID, String, String?, String, String, String, String, JSONB, Int64).self)
             return Projection(
-                brand: id, slug: slug, status: status,
+                brand: id, slug: slug, status: status, statusReason: reason,
                 settings: BrandSettings(name: name, country: country, timeZone: timeZone, currency: currency),
                 limits: try limits.decode(Plan.Limits.self), revision: revision,
                 keys: try await keys(of: id, in: transaction))

@@ -102,11 +102,13 @@ struct TenantStore: Sendable {
             try await beOwner(projection.slug, in: transaction)
             let written = try await transaction.run(
                 """
-                insert into brand_state
-                    (brand_id, slug, status, settings, limits, revision, schema_version, updated_at)
-                values (\(projection.brand), \(projection.slug), \(projection.status), \(settings), \(limits),
-                    \(projection.revision), \(TenantSchema.version), \(clock.now()))
-                on conflict (id) do update set status = excluded.status, settings = excluded.settings,
+                insert into brand_state (brand_id, slug, status, status_reason, settings, limits, revision,
+                    schema_version, updated_at)
+                values (\(projection.brand), \(projection.slug), \(projection.status),
+                    \(projection.statusReason), \(settings), \(limits), \(projection.revision),
+                    \(TenantSchema.version), \(clock.now()))
+                on conflict (id) do update set status = excluded.status,
+                    status_reason = excluded.status_reason, settings = excluded.settings,
                     limits = excluded.limits, revision = excluded.revision, updated_at = excluded.updated_at
                 where brand_state.revision < excluded.revision
                 """)

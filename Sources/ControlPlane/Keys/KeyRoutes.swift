@@ -7,16 +7,23 @@ import Web
 struct KeyRoutes: Sendable {
     let brands: Brands
     let keys: Keys
+    let changes: Changes
 
     func add(to admin: RouterGroup<WebContext>) {
         admin.post("brands/:slug/keys") { request, context in
-            let doing = KeySpecification.doing
-            let (principal, brand) = try await authorized(context, doing: doing)
-            var request = request
-            let key = try await request.idempotencyKey(principal, doing: doing)
-            let draft = try await request.decode(KeyDraft.self, doing: doing)
-            return try WebResponse.json(
-                try await keys.create(draft, for: brand, key: key), status: .created)
+            let slug = try context.parameter("slug")
+            let change = try await request.change(
+                KeyDraft.self, context, .manageKeys(slug), doing: KeySpecification.doing)
+            let brand = try await brands.brand(slug, doing: change.doing)
+            let key = try keys.mint(change.body, for: brand)
+            return try await changes.answer(change, status: .created) {
+                KeyCreated(key: "shown once, when the key was created", view: $0.view)
+            } _: { transaction in
+                try await keys.create(key, for: brand, in: transaction)
+            } then: { made in
+                AuditNote.add(detail: "key \(made.view.publicId)")
+                await keys.projectCreation(for: brand)
+            }
         }
         admin.get("brands/:slug/keys") { request, context in
             let doing = "list the brand's keys"
@@ -28,17 +35,17 @@ struct KeyRoutes: Sendable {
                     of: brands.brand(slug, doing: doing), after: request.cursor(doing: doing),
                     limit: request.pageLimit(doing: doing)))
         }
-        admin.delete("brands/:slug/keys/:publicId") { _, context in
-            let (_, brand) = try await authorized(context, doing: "revoke the key")
-            try await keys.revoke(context.parameter("publicId"), of: brand)
-            return WebResponse.empty()
+        admin.delete("brands/:slug/keys/:publicId") { request, context in
+            let slug = try context.parameter("slug")
+            let change = try await request.change(context, .manageKeys(slug), doing: Keys.revoking)
+            let brand = try await brands.brand(slug, doing: change.doing)
+            let publicId = try context.parameter("publicId")
+            return try await changes.answer(change, status: .noContent) { transaction in
+                try await keys.revoke(publicId, of: brand, in: transaction)
+                return NoBody()
+            } then: { _ in
+                try await keys.projectRevocation(of: brand)
+            }
         }
-    }
-
-    private func authorized(_ context: WebContext, doing: String) async throws -> (Principal, Brand) {
-        let slug = try context.parameter("slug")
-        let principal = try context.authenticated(doing: doing)
-        try principal.require(.manageKeys(slug), doing: doing)
-        return (principal, try await brands.brand(slug, doing: doing))
     }
 }

@@ -8,34 +8,47 @@ import Sealing
 struct Keys: Sendable {
     let store: KeyStore
     let instances: Instances
-    let idempotency: IdempotencyStore
     let clock: any WallClock
     let logger: Logger
 
-    /// Makes a key and shows it, this once.
-    func create(_ draft: KeyDraft, for brand: Brand, key: IdempotencyKey?) async throws -> Once<KeyCreated> {
+    /// A key that may be made.
+    struct Minted: Sendable {
+        let specification: KeySpecification
+        let text: APIKeyText.Minted
+    }
+
+    /// Checks a draft and chooses the key.
+    func mint(_ draft: KeyDraft, for brand: Brand) throws(Fault) -> Minted {
         let specification = try KeySpecification(draft, now: clock.now())
-        try requireProvisioned(brand, doing: KeySpecification.doing)
-        let minted = APIKeyText.mint(brand.slug, specification.environment)
-        let answer = try await idempotency.once(key, doing: KeySpecification.doing) {
-            KeyCreated(key: "shown once, when the key was created", view: $0.view)
-        } _: { transaction in
-            guard try await store.remaining(brand.id, in: transaction) > 0 else {
-                throw Fault(
-                    .limited, doing: KeySpecification.doing,
-                    "the plan '\(brand.plan)' allows no more keys; revoke one")
-            }
-            let view = try await store.insert(specification, minted, of: brand.id, in: transaction)
-            try await instances.store.raiseRevision(brand.id, in: transaction)
-            return KeyCreated(key: minted.key.reveal(), view: view)
+        guard brand.status != .provisioning else {
+            throw Fault(.conflict, doing: KeySpecification.doing, "the brand is still being provisioned")
         }
+        return Minted(
+            specification: specification, text: APIKeyText.mint(brand.slug, specification.environment))
+    }
+
+    /// Makes a key and shows it, this once.
+    func create(
+        _ key: Minted, for brand: Brand, in transaction: PostgresTransaction
+    ) async throws -> KeyCreated {
+        guard try await store.remaining(brand.id, in: transaction) > 0 else {
+            throw Fault(
+                .limited, doing: KeySpecification.doing,
+                "the plan '\(brand.plan)' allows no more keys; revoke one")
+        }
+        let view = try await store.insert(key.specification, key.text, of: brand.id, in: transaction)
+        try await instances.store.raiseRevision(brand.id, in: transaction)
+        return KeyCreated(key: key.text.key.reveal(), view: view)
+    }
+
+    /// Tells the instance of a key that was made. The key is shown once, so it is answered in any case: where
+    /// this fails, the reconciler tells the instance.
+    func projectCreation(for brand: Brand) async {
         do {
             try await instances.project(brand.slug)
         } catch {
-            // The key is made and shown once, so it is answered; the reconciler tells the instance.
             logger.warning("a new key is not projected yet: \(error)", metadata: ["brand": "\(brand.slug)"])
         }
-        return answer
     }
 
     /// A page of a brand's keys.
@@ -45,29 +58,28 @@ struct Keys: Sendable {
         return Page(items: items, nextCursor: found.count > limit ? Cursor(items.last?.publicId).text : nil)
     }
 
-    /// Revokes a key. When it returns, the brand's schema says so, and within a second the instance does.
-    func revoke(_ publicId: String, of brand: Brand) async throws {
-        let doing = "revoke the key"
-        let found = try await store.pool.transaction { transaction in
-            let found = try await store.revoke(publicId, of: brand.id, in: transaction)
-            if found { try await instances.store.raiseRevision(brand.id, in: transaction) }
-            return found
+    /// Revokes a key; one that is revoked already stays so.
+    ///
+    /// - Throws: `Fault.notFound` when the brand has no such key.
+    func revoke(_ publicId: String, of brand: Brand, in transaction: PostgresTransaction) async throws {
+        guard try await store.revoke(publicId, of: brand.id, in: transaction) else {
+            throw Fault(
+                .notFound, doing: Keys.revoking, "the brand has no key '\(publicId.prefix(40))'")
         }
-        guard found else {
-            throw Fault(.notFound, doing: doing, "the brand has no key '\(publicId.prefix(40))'")
-        }
+        try await instances.store.raiseRevision(brand.id, in: transaction)
+    }
+
+    /// When it returns, the brand's schema says what was revoked, and within a second the instance does.
+    func projectRevocation(of brand: Brand) async throws {
         do {
             try await instances.project(brand.slug)
         } catch {
             throw Fault(
-                .unavailable, doing: doing, "the key is revoked, but its instance could not be told yet",
-                retryAfter: .seconds(5), cause: error)
+                .unavailable, doing: Keys.revoking,
+                "the key is revoked, but its instance could not be told yet", retryAfter: .seconds(5),
+                cause: error)
         }
     }
 
-    private func requireProvisioned(_ brand: Brand, doing: String) throws(Fault) {
-        guard brand.status != .provisioning else {
-            throw Fault(.conflict, doing: doing, "the brand is still being provisioned")
-        }
-    }
+    static let revoking = "revoke the key"
 }

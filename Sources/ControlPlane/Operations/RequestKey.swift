@@ -8,7 +8,7 @@ import Web
 
 extension Request {
     /// The request's `Idempotency-Key` of this principal, or nil when it has none. Reads the whole body,
-    /// which can still be decoded afterwards.
+    /// which can still be decoded afterwards. Another query is another request, as another body is.
     ///
     /// - Throws: `Fault.invalid` for a key that is empty, longer than 255 bytes or not printable ASCII.
     mutating func idempotencyKey(_ principal: Principal, doing: String) async throws -> IdempotencyKey? {
@@ -20,7 +20,7 @@ extension Request {
         let content = try await wholeBody(upTo: RequestLimits.bodyBytes, doing: doing)
         body = RequestBody(buffer: content)
         var hash = SHA256()
-        hash.update("\(method) \(uri.path)\n".utf8)
+        hash.update("\(method) \(uri.path)?\(uri.query ?? "")\n".utf8)
         hash.update(canonical(content))
         return IdempotencyKey(principal: "\(principal)", text: text, requestHash: hash.finish())
     }
@@ -35,20 +35,4 @@ private func canonical(_ body: ByteBuffer) -> [UInt8] {
             withJSONObject: value, options: [.sortedKeys, .fragmentsAllowed])
     else { return Array(data) }
     return Array(sorted)
-}
-
-extension HTTPField.Name {
-    /// `Idempotency-Replayed`: `true` on an answer that is an earlier request's.
-    static let idempotencyReplayed = HTTPField.Name("Idempotency-Replayed")!
-}
-
-extension WebResponse {
-    /// The answer to a write that may be a replay, and says so.
-    static func json(
-        _ once: Once<some Encodable & Sendable>, status: HTTPResponse.Status
-    ) throws -> Response {
-        var response = try json(once.answer, status: status)
-        if once.isReplay { response.headers[.idempotencyReplayed] = "true" }
-        return response
-    }
 }

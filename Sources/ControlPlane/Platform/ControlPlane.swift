@@ -20,6 +20,7 @@ struct ControlPlane: Sendable {
     private let platformRoutes: PlatformRoutes
     private let sessions: Sessions
     private let idempotency: IdempotencyStore
+    private let audit: Audit
     let executor: SagaExecutor
     let provisioning: Saga
     let reconciler: Reconciler
@@ -38,7 +39,9 @@ struct ControlPlane: Sendable {
         let users = UserStore(pool: control, clock: clock)
         let passwords = PasswordWorker()
         self.foundations = foundations
-        idempotency = IdempotencyStore(pool: control, clock: clock)
+        idempotency = IdempotencyStore(
+            pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
+        audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
         executor = SagaExecutor(
             sagas: [provisioning], pool: control, clock: clock, settings: foundations.saga, logger: logger)
         reconciler = withMetricsFactory(foundations.metrics) {
@@ -48,13 +51,14 @@ struct ControlPlane: Sendable {
             store: brandStore, operations: operations, idempotency: idempotency, executor: executor,
             provisioning: provisioning, supervisor: foundations.supervisor, clock: clock)
         brandRoutes = BrandRoutes(brands: brands)
+        let changes = Changes(idempotency: idempotency, executor: executor)
         keyRoutes = KeyRoutes(
             brands: brands,
             keys: Keys(
-                store: KeyStore(pool: control, clock: clock), instances: instances, idempotency: idempotency,
-                clock: clock, logger: logger))
-        userRoutes = UserRoutes(
-            users: Users(store: users, idempotency: idempotency, passwords: passwords))
+                store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock,
+                logger: logger),
+            changes: changes)
+        userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = OperationRoutes(
             operations: Operations(store: operations, pauses: foundations.saga.clock))
         platformRoutes = PlatformRoutes(
@@ -116,14 +120,18 @@ extension ControlPlane {
         router.add(middleware: faults)
         platformRoutes.addProbes(to: router)
         metricsRoute.add(to: router, authentication: authentication)
-        SessionRoutes(sessions: sessions, authentication: authentication).add(to: router)
+        let recording = AuditMiddleware(audit: audit, authentication: authentication, faults: faults)
+        SessionRoutes(sessions: sessions, authentication: authentication, recording: recording).add(
+            to: router)
         let admin = router.group("api/admin")
-            .add(middleware: AuthenticationMiddleware(authentication: authentication))
+            .add(middleware: AuthenticationMiddleware(authentication: authentication, audit: audit))
+            .add(middleware: recording)
         platformRoutes.add(to: admin)
         brandRoutes.add(to: admin)
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
+        AuditRoutes(audit: audit).add(to: admin)
         return router
     }
 

@@ -115,12 +115,13 @@ private struct EmbeddedStart: Service {
             host: connections.postgres.host, database: "postgres", user: connections.postgres.user,
             password: connections.postgres.password, applicationName: "constinteld")
         try await SchemaStore(administrator: administrator, reactor: reactor).prepare()
-        func pool(_ database: String) -> PostgresPool {
+        func pool(_ database: String, _ settings: [String: String] = [:]) -> PostgresPool {
             PostgresPool(
-                administrator.with(database: database), maximum: EmbeddedStart.connections,
+                administrator.with(database: database).with(settings: settings),
+                maximum: EmbeddedStart.connections,
                 reactor: reactor, logger: logger)
         }
-        let control = pool(SchemaStore.controlDatabase)
+        let control = pool(SchemaStore.controlDatabase, SchemaStore.controlSettings(term: 0))
         try await PlanStore(pool: control).replace(plans)
         let redis = RedisClient(
             RedisConfiguration(

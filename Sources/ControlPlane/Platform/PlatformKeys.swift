@@ -9,6 +9,9 @@ struct PlatformKeys: Sendable {
     let signer: TokenSigner
     /// Whoever verifies user tokens takes both: the second is the one that the next rotation signs with.
     let tokenKeys: [VerifyingKey]
+    /// Hashes requests that are remembered: without it their hashes tell nothing, not even of a body with a
+    /// password that could be guessed.
+    let requestHashKey: [UInt8]
 
     /// Reads the keys, making those that are missing.
     ///
@@ -26,7 +29,8 @@ struct PlatformKeys: Sendable {
         }
         return PlatformKeys(
             sealer: try Sealer(masterKey: master), signer: TokenSigner(key: signing[0]),
-            tokenKeys: signing.map(\.publicKey))
+            tokenKeys: signing.map(\.publicKey),
+            requestHashKey: HKDF.derive(from: master, info: "constintel request hash".utf8))
     }
 
     private static func bytes(in path: String, count: Int) throws(Fault) -> [UInt8] {

@@ -17,25 +17,51 @@ struct SchemaStore: Sendable {
     var brands = brandsDatabase
     let reactor: Reactor
 
-    /// Makes what is missing, and takes from PUBLIC what PostgreSQL gives it by default. Idempotent.
+    /// What the sessions of the control database's pool begin with: they act as the daemon's role there, and
+    /// write under this term.
+    static func controlSettings(term: Int64) -> [String: String] {
+        ["role": ControlSchema.role, "constintel.term": "\(term)"]
+    }
+
+    /// Makes what is missing, and takes from PUBLIC what PostgreSQL gives it by default. Idempotent, and safe
+    /// when several do it at once.
     ///
     /// - Throws: `Fault.conflict` when the control database was made by a later release.
     func prepare() async throws {
-        for database in [control, brands] {
-            try await connected(to: administrator.database) { connection in
-                let found = try await connection.run(
-                    "select 1 from pg_database where datname = \(database)")
-                if found.isEmpty { try await connection.run("create database \(identifier: database)") }
-                try await connection.run("revoke all on database \(identifier: database) from public")
+        try await connected(to: administrator.database) { server in
+            try await makeRole(server)
+            // Held until the connection closes: who prepares the same installation waits.
+            try await server.run("select pg_advisory_lock(hashtext('constintel ' || \(control)))")
+            for database in [control, brands] {
+                let found = try await server.run("select 1 from pg_database where datname = \(database)")
+                if found.isEmpty { try await server.run("create database \(identifier: database)") }
+                try await server.run("revoke all on database \(identifier: database) from public")
+                try await connected(to: database) { connection in
+                    try await connection.run("revoke all on schema public from public")
+                }
             }
-            try await connected(to: database) { connection in
-                try await connection.run("revoke all on schema public from public")
-            }
+            try await connected(to: control) { try await applyControlSchema($0) }
         }
-        try await connected(to: control) { try await applyControlSchema($0) }
     }
 
-    /// Applies the schema in one transaction, under a lock that two daemons starting at once both take.
+    /// Makes the role that the daemon's sessions act as. Roles are the cluster's, so the lock is taken where
+    /// all installations of the cluster take it.
+    private func makeRole(_ connection: PostgresConnection) async throws {
+        let role: SQL = "\(identifier: ControlSchema.role)"
+        try await connection.transaction { transaction in
+            try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel roles'))")
+            let found = try await transaction.run(
+                "select 1 from pg_roles where rolname = \(ControlSchema.role)")
+            if found.isEmpty { try await transaction.run("create role \(role)") }
+            let isMember = try await transaction.run(
+                "select pg_has_role(current_user, \(ControlSchema.role), 'member')")
+            if try !isMember[0].decode(0, as: Bool.self) {
+                try await transaction.run("grant \(role) to current_user")
+            }
+        }
+    }
+
+    /// Applies the schema and the grants in one transaction, under a lock that two daemons starting at once both take.
     private func applyControlSchema(_ connection: PostgresConnection) async throws {
         try await connection.transaction { transaction in
             try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel schema'))")
@@ -44,6 +70,7 @@ struct SchemaStore: Sendable {
                 try await transaction.runScript(ControlSchema.sql)
                 try await transaction.run(
                     "insert into schema_version (version) values (\(ControlSchema.version))")
+                try await transaction.runScript(ControlSchema.grants)
                 return
             }
             let versions = try await transaction.run("select version from schema_version")
@@ -55,6 +82,7 @@ struct SchemaStore: Sendable {
                     "it was made by a \(age) release: its schema has version \(version), this one needs "
                         + "\(ControlSchema.version)")
             }
+            try await transaction.runScript(ControlSchema.grants)
         }
     }
 

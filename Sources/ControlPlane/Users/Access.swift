@@ -6,7 +6,7 @@ import Web
 enum Permission: Sendable {
     /// See all brands, operations and the platform.
     case readPlatform
-    /// Follow and steer operations.
+    /// Follow and steer operations, and read the audit log.
     case operate
     /// Make and change brands.
     case changeBrands

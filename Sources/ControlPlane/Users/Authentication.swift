@@ -11,6 +11,9 @@ enum Authentication: Sendable {
     /// Whoever can open the operator socket is the operator on this machine.
     case local
 
+    /// Whether requests come through the operator socket.
+    var isLocal: Bool { if case .local = self { true } else { false } }
+
     fileprivate func principal(_ request: Request, doing: String) async throws -> Principal {
         guard case .token(let verifier, let users, let clock) = self else { return .local }
         guard let token = request.bearerCredential else {
@@ -25,16 +28,23 @@ enum Authentication: Sendable {
     }
 }
 
-/// Puts the principal into the context, or refuses the request.
+/// Puts the principal into the context, or refuses the request; a refused change is recorded in `audit`.
 struct AuthenticationMiddleware: RouterMiddleware {
     let authentication: Authentication
+    var audit: Audit?
 
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        context.principal = try await authentication.principal(
-            request, doing: "\(request.method) \(request.uri.path)")
+        do {
+            context.principal = try await authentication.principal(
+                request, doing: "\(request.method) \(request.uri.path)")
+        } catch let fault as Fault where AuditedRequest.isChange(request) {
+            await audit?.refused(
+                AuditedRequest(request, context, isLocal: authentication.isLocal), fault)
+            throw fault
+        }
         context.logger[metadataKey: "principal"] = "\(context.principal.map { "\($0)" } ?? "")"
         return try await next(request, context)
     }

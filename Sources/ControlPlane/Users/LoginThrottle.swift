@@ -9,16 +9,8 @@ final class LoginThrottle: Sendable {
     /// Failures in one window, for one e-mail address and for one network address.
     static let failuresPerEmail = 10
     static let failuresPerAddress = 50
-    static let window = Duration.seconds(15 * 60)
-    /// Windows that are remembered; beyond it the oldest are forgotten.
-    static let maximumWindows = 20_000
 
-    private struct Window {
-        var start: Timestamp
-        var failures: Int
-    }
-
-    private let windows = Mutex<[String: Window]>([:])
+    private let windows = Mutex(FailureWindows())
     private let clock: any WallClock
 
     init(clock: any WallClock) { self.clock = clock }
@@ -34,16 +26,9 @@ final class LoginThrottle: Sendable {
         ]
         let wait: Duration? = windows.withLock { windows in
             for (name, limit) in limits {
-                guard let window = windows[name], now - window.start < LoginThrottle.window else { continue }
-                if window.failures >= limit { return LoginThrottle.window - (now - window.start) }
+                if let wait = windows.wait(name, limit: limit, at: now) { return wait }
             }
-            LoginThrottle.makeRoom(in: &windows, now: now)
-            for (name, _) in limits {
-                var window = windows[name] ?? Window(start: now, failures: 0)
-                if now - window.start >= LoginThrottle.window { window = Window(start: now, failures: 0) }
-                window.failures += 1
-                windows[name] = window
-            }
+            for (name, _) in limits { windows.count(name, at: now) }
             return nil
         }
         if let wait {
@@ -54,16 +39,8 @@ final class LoginThrottle: Sendable {
     /// Takes a successful try back, and the earlier failures of its e-mail address.
     func forgive(email: String, address: String) {
         windows.withLock { windows in
-            windows["email \(email)"] = nil
-            windows["address \(address)"]?.failures -= 1
+            windows.forget("email \(email)")
+            windows.uncount("address \(address)")
         }
-    }
-
-    private static func makeRoom(in windows: inout [String: Window], now: Timestamp) {
-        guard windows.count >= maximumWindows else { return }
-        windows = windows.filter { now - $0.value.start < window }
-        guard windows.count >= maximumWindows else { return }
-        let oldest = windows.sorted { $0.value.start < $1.value.start }.prefix(maximumWindows / 10)
-        for (name, _) in oldest { windows[name] = nil }
     }
 }

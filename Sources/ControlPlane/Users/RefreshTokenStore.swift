@@ -48,13 +48,14 @@ struct RefreshTokenStore: Sendable {
         }
     }
 
-    /// Ends the family of a token; an unknown one is fine.
-    func end(_ hash: [UInt8]) async throws {
+    /// Ends the family of a token, and says whose it was; an unknown one is fine.
+    func end(_ hash: [UInt8]) async throws -> UserID? {
         try await pool.run(
             """
             delete from refresh_token
-            where family = (select family from refresh_token where hash = \(hash))
-            """)
+            where family = (select family from refresh_token where hash = \(hash)) returning user_id
+            """
+        ).first?.decode(0, as: UserID.self)
     }
 
     /// Forgets tokens that have expired.

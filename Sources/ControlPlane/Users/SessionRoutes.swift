@@ -8,12 +8,16 @@ import Web
 struct SessionRoutes: Sendable {
     let sessions: Sessions
     let authentication: Authentication
+    let recording: AuditMiddleware
 
     func add(to router: WebRouter) {
-        let auth = router.group("api/auth")
+        let auth = router.group("api/auth").add(middleware: recording)
         auth.post("login") { request, _ in
             let login = try await request.decode(LoginRequest.self, doing: "log in")
-            return try WebResponse.json(try await sessions.login(login, from: request.clientAddress))
+            // Only what is an address: somebody may have typed the password into the wrong field.
+            AuditNote.add(detail: try? FieldRules.email(login.email, doing: "log in"))
+            return try WebResponse.json(
+                try await sessions.login(login, from: request.clientAddress ?? "local"))
         }
         auth.post("refresh") { request, _ in
             let refresh = try await request.decode(RefreshRequest.self, doing: "refresh the session")
@@ -23,19 +27,15 @@ struct SessionRoutes: Sendable {
             try await sessions.logout(request.decode(RefreshRequest.self, doing: "log out"))
             return WebResponse.empty()
         }
-        auth.group("brand-token").add(middleware: AuthenticationMiddleware(authentication: authentication))
-            .post { request, context in
-                let doing = "make a token for the brand"
-                let principal = try context.authenticated(doing: doing)
-                let wanted = try await request.decode(BrandTokenRequest.self, doing: doing)
-                return try WebResponse.json(try await sessions.brandToken(wanted, for: principal))
-            }
-    }
-}
-
-extension Request {
-    /// Where the client is, as the edge saw it: only the edge can open the socket that this came through.
-    fileprivate var clientAddress: String {
-        HTTPField.Name("X-Forwarded-For").flatMap { headers[$0] } ?? "local"
+        let authenticated = router.group("api/auth").add(
+            middleware: AuthenticationMiddleware(authentication: authentication, audit: recording.audit)
+        ).add(middleware: recording)
+        authenticated.post("brand-token") { request, context in
+            let doing = "make a token for the brand"
+            let principal = try context.authenticated(doing: doing)
+            let wanted = try await request.decode(BrandTokenRequest.self, doing: doing)
+            AuditNote.add(subject: (try? Slug(wanted.brand))?.text)
+            return try WebResponse.json(try await sessions.brandToken(wanted, for: principal))
+        }
     }
 }

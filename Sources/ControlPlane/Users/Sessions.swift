@@ -51,6 +51,7 @@ struct Sessions: Sendable {
             guard let user = try await users.user(id) else { throw refused(doing) }
             return try pair(user, refresh: successor)
         case .reused(let id):
+            AuditNote.add(detail: "a refresh token of user \(id) came a second time; its session is ended")
             logger.warning(
                 "a refresh token was used twice; its session is ended", metadata: ["user": "\(id)"])
             throw refused(doing)
@@ -61,7 +62,8 @@ struct Sessions: Sendable {
 
     /// Ends the session that the token belongs to.
     func logout(_ request: RefreshRequest) async throws {
-        try await tokens.end(SHA256.hash(request.refreshToken.utf8))
+        let user = try await tokens.end(SHA256.hash(request.refreshToken.utf8))
+        AuditNote.add(actor: user.map { "user \($0)" })
     }
 
     /// A token for a brand's instance, for who may use that brand.
@@ -80,7 +82,8 @@ struct Sessions: Sendable {
     }
 
     private func pair(_ user: User, refresh: String) throws -> TokenPair {
-        TokenPair(
+        AuditNote.add(actor: "user \(user.id)")
+        return TokenPair(
             accessToken: try access(subject: user.id.description, audience: "control", role: user.role),
             refreshToken: refresh, expiresIn: Int(Sessions.accessLifetime.components.seconds))
     }

@@ -6,16 +6,20 @@ import Web
 /// `/api/admin/users`.
 struct UserRoutes: Sendable {
     let users: Users
+    let changes: Changes
 
     func add(to admin: RouterGroup<WebContext>) {
         admin.post("users") { request, context in
-            let doing = UserSpecification.doing
-            let principal = try context.authenticated(doing: doing)
-            try principal.require(.manageUsers, doing: doing)
-            var request = request
-            let key = try await request.idempotencyKey(principal, doing: doing)
-            let draft = try await request.decode(UserDraft.self, doing: doing)
-            return try WebResponse.json(try await users.create(draft, key: key), status: .created)
+            let change = try await request.change(
+                UserDraft.self, context, .manageUsers, doing: UserSpecification.doing)
+            let user = try await users.prepare(change.body)
+            return try await changes.answer(change, status: .created) {
+                UserCreated(user: $0.user, password: nil)
+            } _: { transaction in
+                try await users.create(user, in: transaction)
+            } then: { made in
+                AuditNote.add(subject: made.user.brand, detail: "user \(made.user.id)")
+            }
         }
         admin.get("users") { request, context in
             let doing = "list users"

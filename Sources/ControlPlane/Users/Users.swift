@@ -1,24 +1,32 @@
 import Contract
 import Kernel
+import Postgres
 import Sealing
 
 /// Making and listing users.
 struct Users: Sendable {
     let store: UserStore
-    let idempotency: IdempotencyStore
     let passwords: PasswordWorker
 
-    /// Makes a user; the answer shows a minted password, this once.
-    func create(_ draft: UserDraft, key: IdempotencyKey?) async throws -> Once<UserCreated> {
+    /// A user that may be made, with the hash of its password.
+    struct Prepared: Sendable {
+        let specification: UserSpecification
+        let hash: PasswordHash
+    }
+
+    /// Checks a draft, and hashes its password or one that is minted: this takes long, so it comes before the
+    /// transaction.
+    func prepare(_ draft: UserDraft) async throws -> Prepared {
         let specification = try UserSpecification(draft)
-        let hash = try await passwords.hash(specification.password)
-        return try await idempotency.once(key, doing: UserSpecification.doing) {
-            UserCreated(user: $0.user, password: nil)
-        } _: { transaction in
-            let user = try await store.insert(specification, hash, in: transaction)
-            return UserCreated(
-                user: user.view, password: specification.isMinted ? specification.password.reveal() : nil)
-        }
+        return Prepared(
+            specification: specification, hash: try await passwords.hash(specification.password))
+    }
+
+    /// Makes a user; the answer shows a minted password, this once.
+    func create(_ user: Prepared, in transaction: PostgresTransaction) async throws -> UserCreated {
+        let made = try await store.insert(user.specification, user.hash, in: transaction)
+        let minted = user.specification.isMinted ? user.specification.password.reveal() : nil
+        return UserCreated(user: made.view, password: minted)
     }
 
     /// A page of users by their creation.

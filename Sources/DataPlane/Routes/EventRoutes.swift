@@ -19,7 +19,6 @@ struct EventRoutes: Sendable {
     let commits: CommitWatch
     let stored: EventListStore
     let profiles: ProfileListStore
-    let brand: BrandFollower
     let clock: any WallClock
 
     func add(to router: RouterGroup<WebContext>) {
@@ -99,12 +98,9 @@ struct EventRoutes: Sendable {
         seed.map { EventReader.key(seed: $0, index: index) } ?? UUIDv7(at: clock.now()).description
     }
 
-    /// A reader for this caller's events, if the brand takes events at present.
+    /// A reader for this caller's events.
     private func reader(_ context: WebContext) throws -> EventReader {
         let principal = try context.require(.eventsWrite, doing: EventRoutes.accepting)
-        guard try brand.projection().status != "suspended" else {
-            throw Fault(.forbidden, doing: EventRoutes.accepting, "the brand is suspended")
-        }
         return EventReader(
             sender: .init(source: EventRoutes.source, isTest: principal.isTest), receivedAt: clock.now())
     }

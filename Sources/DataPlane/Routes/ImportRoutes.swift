@@ -23,9 +23,6 @@ struct ImportRoutes: Sendable {
     @Sendable private func receive(_ request: Request, _ context: WebContext) async throws -> Response {
         let principal = try context.require(.eventsWrite, doing: "import the file")
         let projection = try brand.projection()
-        guard projection.status != "suspended" else {
-            throw Fault(.forbidden, doing: "import the file", "the brand is suspended")
-        }
         let parameters = request.uri.queryParameters
         let options = try ImportOptions(
             query: { name in parameters.getAll(name) }, timeZone: projection.settings.timeZone)

@@ -5,4 +5,32 @@ package enum ControlSchema {
 
     /// Creates everything; run it in one transaction.
     package static let sql = String(decoding: PackageResources.current_sql, as: UTF8.self)
+
+    /// The role that the daemon's sessions act as: it cannot log in, owns nothing, and has only `grants`.
+    package static let role = "constintel_control"
+
+    /// Tables whose rows the daemon reads, adds, changes and takes away.
+    package static let written = [
+        "brand", "instance", "observation", "api_key", "user", "refresh_token", "operation", "operation_step",
+        "idempotency_key",
+    ]
+
+    /// Tables whose rows it reads and adds; the plans it also changes.
+    package static let appended = ["audit_log", "retired_slug", "plan"]
+
+    /// What `role` may do, table by table; whatever is not named here is refused. To be run by the owner, and
+    /// again to take back whatever else the role was granted meanwhile.
+    package static var grants: String {
+        var lines = [
+            "revoke all on all tables in schema public from \(role);",
+            "grant usage on schema public to \(role);",
+            "grant select on schema_version to \(role);",
+            // Locking the row takes the right to update some column of it; neither term nor holder is granted.
+            "grant select, update (id) on leadership to \(role);",
+            "grant update on plan to \(role);",
+        ]
+        lines += appended.map { "grant select, insert on \"\($0)\" to \(role);" }
+        lines += written.map { "grant select, insert, update, delete on \"\($0)\" to \(role);" }
+        return lines.joined(separator: "\n")
+    }
 }

@@ -9,6 +9,7 @@ create table brand_state (
     brand_id       uuid not null,
     slug           text not null,
     status         text not null,
+    status_reason  text,                                  -- why it is suspended
     settings       jsonb not null,
     limits         jsonb not null,
     revision       bigint not null,
