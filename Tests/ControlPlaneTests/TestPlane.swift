@@ -202,7 +202,7 @@ extension TestPlane {
         return found
     }
 
-    /// Runs `body` as the owner of the control database's tables, whom the daemon's role keeps from being one.
+    /// Runs `body` as the owner of the control database's tables, which the daemon's role is not.
     @discardableResult
     func asOwner<T>(_ body: (PostgresConnection) async throws -> T) async throws -> T {
         let schema = try schema()

@@ -27,8 +27,8 @@ final class Audit: Sendable {
 
     /// Records that a request will be handled.
     ///
-    /// - Throws: `Fault.unavailable` when it cannot be recorded, `Fault.limited` when a stranger has failed too
-    ///   often: it must not be handled then.
+    /// - Throws: `Fault.unavailable` when it cannot be recorded, `Fault.limited` when a stranger has failed
+    ///   too often: it must not be handled then.
     func begin(_ request: AuditedRequest) async throws -> AuditRow {
         if request.actor == AuditRow.nobody, let wait = wait(request.origin) {
             throw Fault(

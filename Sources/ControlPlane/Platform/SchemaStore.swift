@@ -61,7 +61,8 @@ struct SchemaStore: Sendable {
         }
     }
 
-    /// Applies the schema and the grants in one transaction, under a lock that two daemons starting at once both take.
+    /// Applies the schema and the grants in one transaction, under a lock that two daemons starting at once
+    /// both take.
     private func applyControlSchema(_ connection: PostgresConnection) async throws {
         try await connection.transaction { transaction in
             try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel schema'))")

@@ -25,7 +25,7 @@ package enum ControlSchema {
             "revoke all on all tables in schema public from \(role);",
             "grant usage on schema public to \(role);",
             "grant select on schema_version to \(role);",
-            // Locking the row takes the right to update some column of it; neither term nor holder is granted.
+            // Locking the row takes the right to update some column; neither term nor holder is granted.
             "grant select, update (id) on leadership to \(role);",
             "grant update on plan to \(role);",
         ]
