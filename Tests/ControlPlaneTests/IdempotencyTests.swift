@@ -13,7 +13,7 @@ import Web
 
 @testable import ControlPlane
 
-@Suite("Idempotency-Key")
+@Suite("Idempotency-Key", .timeLimit(.minutes(5)))
 struct IdempotencyTests {
     private let brands = "/api/admin/brands"
 

@@ -13,8 +13,10 @@ struct RoleTests {
     func role() async throws {
         try await TestPlane.with { test in
             let role = try await test.foundations.control.run(
-                "select current_user::text, rolcanlogin or rolsuper from pg_roles where rolname = current_user"
-            )
+                """
+                select current_user::text, rolcanlogin or rolsuper from pg_roles
+                where rolname = current_user
+                """)
             let (name, isMighty) = try role[0].decode((String, Bool).self)
             #expect(name == "constintel_control" && !isMighty)
             let owned = try await test.foundations.control.run(
