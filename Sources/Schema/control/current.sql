@@ -171,7 +171,7 @@ create table operation_step (
 create table idempotency_key (
     principal text not null,
     key text not null,
-    -- SHA-256 of method, path and body.
+    -- A keyed hash of method, path, query and body.
     request_hash bytea not null check (octet_length(request_hash) = 32),
     -- The answer, less any secret.
     answer jsonb not null,
@@ -184,9 +184,9 @@ create index idempotency_key_created_at on idempotency_key (created_at);
 create table audit_log (
     id uuid primary key,
     at timestamptz not null,
-    -- `local`, `user <id>`, or `constinteld` for what the daemon does by itself.
+    -- `local`, `user <id>`, `nobody`, or `constinteld` for what the daemon does by itself.
     actor text not null,
-    -- The client's address, or `operator socket`.
+    -- The client's address, `unknown`, or `operator socket`.
     origin text not null,
     -- `POST /api/admin/brands`, or an operation's kind.
     action text not null,
