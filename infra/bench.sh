@@ -66,7 +66,7 @@ daemon=$!
 trap clean_up EXIT
 constintel() { CONSTINTEL_HOME=$work "$work/bin/constintel" "$@"; }
 constintel wait --timeout 120 >/dev/null
-constintel brand create bench --plan enterprise >/dev/null
+constintel brand create bench --brand-plan enterprise >/dev/null
 key=$(constintel key create bench --name bench --output json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
 socket=unix:$work/run/instances/bench.sock

@@ -129,7 +129,7 @@ set_up() {
         constintel user create admin@constintel.local --role admin
     fi
     constintel brand create demo --if-absent --name "CDNOW" --industry music --country US --currency USD \
-        --plan enterprise
+        --brand-plan enterprise
     if ! constintel key list demo --limit 200 --output json | grep -q '"name":"quickstart"'; then
         say ""
         constintel key create demo --name quickstart

@@ -87,9 +87,9 @@ struct ConstIntel: AsyncParsableCommand {
               constintel brand stats acme --output json
             """,
         subcommands: [
-            Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, KeyGroup.self,
-            UserGroup.self, OperationGroup.self, EventsGroup.self, ProfilesGroup.self,
-            IdentifiersGroup.self, QueueGroup.self,
+            Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
+            ReleaseGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self, Audit.self,
+            EventsGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self,
         ]
     )
 }

@@ -7,6 +7,8 @@ package struct Surroundings: Sendable {
     package var streams: Streams
     /// The next line of standard input, without its end; nil at the end.
     package var readLine: @Sendable () -> String?
+    /// Whether a person is at the other end of standard input.
+    package var inputIsTerminal: Bool
     package var clock: any WallClock
     /// Where a service that was installed for the whole machine keeps its state.
     package var systemStateDirectory: String
@@ -15,13 +17,14 @@ package struct Surroundings: Sendable {
 
     package init(
         environment: [String: String], streams: Streams,
-        readLine: @escaping @Sendable () -> String? = { Swift.readLine() },
+        readLine: @escaping @Sendable () -> String? = { Swift.readLine() }, inputIsTerminal: Bool = false,
         clock: any WallClock = SystemWallClock(),
         systemStateDirectory: String = "/var/lib/constintel", pollInterval: Duration = .milliseconds(300)
     ) {
         self.environment = environment
         self.streams = streams
         self.readLine = readLine
+        self.inputIsTerminal = inputIsTerminal
         self.clock = clock
         self.systemStateDirectory = systemStateDirectory
         self.pollInterval = pollInterval
@@ -29,7 +32,8 @@ package struct Surroundings: Sendable {
 
     /// The surroundings of the running command: the process's own unless a test bound others.
     @TaskLocal package static var current = Surroundings(
-        environment: ProcessInfo.processInfo.environment, streams: .process)
+        environment: ProcessInfo.processInfo.environment, streams: .process,
+        inputIsTerminal: isatty(STDIN_FILENO) == 1)
 
     /// A variable of the environment; nil when it is unset or empty.
     package func variable(_ name: String) -> String? {

@@ -34,6 +34,28 @@ public struct OperationView: Codable, Sendable {
         }
     }
 
+    /// One step of a control operation, in the order of doing.
+    public struct Step: Codable, Sendable, Equatable {
+        /// `running` and `undoing` mean that its effect may or may not be there.
+        public enum State: String, Codable, Sendable, CaseIterable {
+            case pending, running, done, undoing, undone
+        }
+
+        public var name: String
+        public var state: State
+        /// How often it was begun, in either direction.
+        public var attempts: Int
+        /// Why it did not succeed the last time that it did not.
+        public var error: String?
+
+        public init(name: String, state: State, attempts: Int, error: String? = nil) {
+            self.name = name
+            self.state = state
+            self.attempts = attempts
+            self.error = error
+        }
+    }
+
     public var id: OperationID
     /// What is done: `brand.provision`, `events.import`.
     public var kind: String
@@ -43,6 +65,8 @@ public struct OperationView: Codable, Sendable {
     /// The step being done or, at the end, the last one.
     public var step: String?
     public var progress: Progress?
+    /// The steps of a control operation; absent in lists.
+    public var steps: [Step]?
     /// What went wrong, for `failed`, `unwinding` and `stuck`.
     public var error: String?
     /// The page to follow when stuck, such as `runbooks/provision-stuck.md`.
@@ -60,7 +84,7 @@ public struct OperationView: Codable, Sendable {
 
     public init(
         id: OperationID, kind: String, subject: String, state: State, step: String? = nil,
-        progress: Progress? = nil, error: String? = nil, runbook: String? = nil,
+        progress: Progress? = nil, steps: [Step]? = nil, error: String? = nil, runbook: String? = nil,
         requestedBy: String? = nil, heldBy: String? = nil,
         counts: [String: Int64]? = nil, result: RefoldReport? = nil, createdAt: Timestamp,
         updatedAt: Timestamp
@@ -71,6 +95,7 @@ public struct OperationView: Codable, Sendable {
         self.state = state
         self.step = step
         self.progress = progress
+        self.steps = steps
         self.error = error
         self.runbook = runbook
         self.requestedBy = requestedBy

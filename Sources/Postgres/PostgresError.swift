@@ -45,6 +45,9 @@ public struct PostgresError: Error, Sendable, Equatable {
     /// The transaction lost a race (serialization failure or deadlock): running it again can help.
     public var isRetriable: Bool { sqlState == "40001" || sqlState == "40P01" }
 
+    /// The session writes under a leader's term that is over.
+    public var isSuperseded: Bool { sqlState == "CI001" }
+
     /// The statement was cancelled by its caller or by a time limit.
     public var isCancellation: Bool { sqlState == "57014" }
 }
@@ -77,6 +80,8 @@ extension PostgresError {
         let (code, detail): (Fault.Code, String) =
             if isConnectionFailure || sqlState.hasPrefix("53") {
                 (.unavailable, "the database is not available")
+            } else if isSuperseded {
+                (.unavailable, "this daemon does not lead any more")
             } else if isRetriable || isCancellation || sqlState == "55P03" {
                 (.unavailable, "the database was too busy to finish in time")
             } else if isUniqueViolation || sqlState == "23P01" {

@@ -46,6 +46,9 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
         return text
     }
 
+    /// The same for people; it shows whatever literals the statement was composed with.
+    package var shown: String { text }
+
     private mutating func append(text: String) { pieces[pieces.count - 1] += text }
 }
 

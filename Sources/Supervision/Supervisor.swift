@@ -26,6 +26,9 @@ public protocol Supervisor: Sendable {
 
     /// What every unit is doing, by name.
     func statuses() async -> [String: UnitStatus]
+
+    /// The names of units whose status changes from now on, or that are forgotten.
+    func changes() async -> UnitChanges
 }
 
 /// What a supervisor sees of a unit.
@@ -55,15 +58,19 @@ public struct UnitStatus: Sendable, Equatable {
     public var lastExit: String?
     /// The child's own words about itself (`STATUS=`).
     public var message: String?
+    /// Stands for the specification it runs by: another one is another text.
+    public var specification: String?
 
     /// The status of a unit that has said nothing yet.
     public init(
-        state: State, pid: Int32? = nil, restarts: Int = 0, since: Timestamp, lastExit: String? = nil
+        state: State, pid: Int32? = nil, restarts: Int = 0, since: Timestamp, lastExit: String? = nil,
+        specification: String? = nil
     ) {
         self.state = state
         self.pid = pid
         self.restarts = restarts
         self.since = since
         self.lastExit = lastExit
+        self.specification = specification
     }
 }

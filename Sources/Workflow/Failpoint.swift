@@ -3,9 +3,13 @@ import Synchronization
 
 /// A named point in the code where a test makes the process die, or the work fail, at the worst moment.
 ///
-/// Armed by `CONSTINTEL_FAILPOINT=<name>[=kill|fail|halt][@<nth>]` (several are separated by commas; `kill`
-/// and the first hit when not said), or by `arm` from a test in the same process. While nothing is armed, a
-/// hit costs one relaxed load.
+/// Armed by `CONSTINTEL_FAILPOINT=<name>[:<subject>][=kill|fail|halt|again][@<nth>]` (several are separated by
+/// commas; `kill` and the first hit when not said), or by `arm` from a test in the same process. With a
+/// subject, only what is done about it hits the point. While nothing is armed, a hit costs one relaxed load.
+///
+/// A saga's points are, for each step, `<kind>.<step>.beforeEffect`, `.repeat` (with `again`, the effect is done
+/// twice), `.afterEffect` and `.afterJournal`, the same but the last with `.undo` before them, and `.effect`,
+/// which the step itself hits before each thing that it changes.
 package enum Failpoint {
     /// What a hit does to who hits it.
     package enum Action: String, Sendable {
@@ -13,8 +17,12 @@ package enum Failpoint {
         case kill
         /// Throws `Injected`: the work fails here.
         case fail
-        /// Throws `CancellationError`: to its journal the work looks as if its process had died here.
+        /// Throws `Halted`: to its journal the work looks as if its process had died here.
         case halt
+        /// Tells who asks to do its work once more.
+        case again
+        /// Nothing; the hits are counted.
+        case count
     }
 
     /// The error that an armed `fail` throws.
@@ -23,32 +31,58 @@ package enum Failpoint {
         package var description: String { "failpoint \(name) was hit" }
     }
 
+    /// The error that an armed `halt` throws.
+    package struct Halted: Error {}
+
+    /// What is being done, and about what: a step of a saga, and the brand that it changes.
+    package struct Scope: Sendable {
+        /// `<kind>.<step>`, with `.undo` when it is taken back.
+        let step: String
+        let subject: String
+    }
+
+    /// The step that this task works on.
+    @TaskLocal package static var scope: Scope?
+
     private struct Arming {
         let action: Action
         /// The hits that fire, counted from 1.
         let firing: ClosedRange<Int>
         var hits = 0
+
+        /// Counts a hit, and gives what it does.
+        mutating func hit() -> Action? {
+            hits += 1
+            return firing.contains(hits) ? action : nil
+        }
     }
 
     private static let armings = Mutex<[String: Arming]>(environmentArmings())
     private static let anything = Atomic<Bool>(armings.withLock { !$0.isEmpty })
 
-    /// Does what the point's arming says, if it is armed and this is the hit that it waits for.
-    package static func hit(_ name: @autoclosure () -> String) throws {
-        guard anything.load(ordering: .relaxed) else { return }
+    /// Does what the point's arming says, if it is armed and this is the hit that it waits for; gives whether
+    /// the work is to be done once more.
+    @discardableResult
+    package static func hit(_ name: @autoclosure () -> String) throws -> Bool {
+        guard anything.load(ordering: .relaxed) else { return false }
         let name = name()
-        let action: Action? = armings.withLock { armings in
-            guard var arming = armings[name] else { return nil }
-            arming.hits += 1
-            armings[name] = arming
-            return arming.firing.contains(arming.hits) ? arming.action : nil
-        }
-        switch action {
+        let names = [name] + (scope.map { ["\(name):\($0.subject)"] } ?? [])
+        let actions = armings.withLock { armings in names.compactMap { armings[$0]?.hit() } }
+        switch actions.first {
         case .kill: Glibc.kill(getpid(), SIGKILL)
         case .fail: throw Injected(name: name)
-        case .halt: throw CancellationError()
-        case nil: break
+        case .halt: throw Halted()
+        case .again: return true
+        case .count, nil: break
         }
+        return false
+    }
+
+    /// Within a step, before each thing that it changes outside of this process: a transaction, a command to
+    /// Redis, a file, a call of the supervisor. Elsewhere it does nothing.
+    package static func effect() throws {
+        guard let scope else { return }
+        try hit("\(scope.step).effect")
     }
 
     /// Makes the next `times` hits from the `nth` on do `action`.
@@ -56,6 +90,9 @@ package enum Failpoint {
         armings.withLock { $0[name] = Arming(action: action, firing: nth...(nth + times - 1)) }
         anything.store(true, ordering: .relaxed)
     }
+
+    /// Counts the hits of a point from now on, without doing anything; `disarm` gives their number.
+    package static func count(_ name: String) { arm(name, .count) }
 
     /// Takes the arming back and says how often the point was hit under it: 0 means that it proved nothing.
     @discardableResult
@@ -69,7 +106,7 @@ package enum Failpoint {
         var armings: [String: Arming] = [:]
         for entry in String(cString: value).split(separator: ",") {
             guard let (name, arming) = parse(entry) else {
-                fatalError("CONSTINTEL_FAILPOINT is not <name>[=kill|fail|halt][@<nth>]: \(entry)")
+                fatalError("CONSTINTEL_FAILPOINT is not <name>[=kill|fail|halt|again][@<nth>]: \(entry)")
             }
             armings[name] = arming
         }

@@ -46,6 +46,16 @@ import Testing
             (["profiles", "show", "7", "--brand", "demo"], "36 characters"),
             (["profiles", "find", "--identifier", "a@b.com", "--brand", "demo"], "kind=value"),
             (["brand", "list", "--limit", "0"], "at least 1"),
+            (["brand", "create", "demo", "--plan", "pro"], "pro"),
+            (["brand", "update", "demo"], "--time-zone"),
+            (["brand", "suspend", "demo"], "--reason"),
+            (["brand", "plan", "demo"], "name"),
+            (["brand", "purge", "demo", "--confirm", "dmeo"], "the slug once more: 'demo'"),
+            (["brand", "delete", "demo", "--grace-days", "soon"], "--grace-days"),
+            (["instance", "upgrade", "demo"], "release"),
+            (["instance", "pause", "demo"], "--reason"),
+            (["operation", "watch", "7"], "36 characters"),
+            (["operation", "list", "--state", "odd"], "stuck"),
             (["brand", "list", "--output", "xml"], "json"),
             (["login", "--email", "a@b.com"], "CONSTINTEL_URL"),
             (["frobnicate"], "frobnicate"),
@@ -78,7 +88,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 45)
+        #expect(count == 67)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {

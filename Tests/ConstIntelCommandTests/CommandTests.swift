@@ -154,23 +154,32 @@ private final class Provisioning: Sendable {
     @Test("the status is the platform and its brands, for a person and as JSON")
     func status() async throws {
         let answer: @Sendable (Asked, TestService) throws -> Reply = { asked, _ in
-            asked.path == "/api/admin/platform"
-                ? try Reply(
+            switch asked.path {
+            case "/api/admin/platform":
+                return try Reply(
                     PlatformView(
                         edge: "http://127.0.0.1:8080", release: "0.1",
                         services: ["redis": "ready", "nginx": "failed"]))
-                : try Reply(Page(items: [brand(), brand(.suspended)]))
+            case "/api/admin/operations" where asked.query.contains("state=stuck"):
+                return try Reply(Page(items: [operation(.stuck, step: "schema")]))
+            default:
+                var quarantined = try brand(.suspended)
+                quarantined.instance.quarantine = .init(failures: 3, reason: "no disk", until: moment)
+                return try Reply(Page(items: [brand(), quarantined]))
+            }
         }
         try await TestService.run(answer) { service in
             let outcome = await service.locally("status")
             #expect(
                 outcome.output == """
-                    edge       http://127.0.0.1:8080
-                    release    0.1
-                    nginx      failed
-                    redis      ready
-                    brands     2: 1 active, 1 suspended
-                    instances  2 ready
+                    edge         http://127.0.0.1:8080
+                    release      0.1
+                    nginx        failed
+                    redis        ready
+                    brands       2: 1 active, 1 suspended
+                    instances    2 ready
+                    quarantined  demo
+                    stuck        brand.provision of 'demo', operation \(operation(.stuck, step: nil).id)
 
                     """)
             let json = await service.locally("status", "--output", "json").output

@@ -28,10 +28,21 @@ struct Asked: Sendable {
 struct Reply: Sendable {
     var status = 200
     var body: String
+    /// Writes the body instead, in parts; the connection breaks off where it throws.
+    var stream: (@Sendable (inout any ResponseBodyWriter) async throws -> Void)?
 
     init(_ body: String = "", status: Int = 200) {
         self.body = body
         self.status = status
+    }
+
+    /// A body of server-sent events.
+    static func events(
+        _ stream: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
+    ) -> Reply {
+        var reply = Reply()
+        reply.stream = stream
+        return reply
     }
 
     init(_ value: some Encodable, status: Int = 200) throws {
@@ -137,6 +148,14 @@ final class TestService: Sendable {
             contentType: request.headers[.contentType], body: body)
         log.withLock { $0.append(asked) }
         let reply = try await answer(asked, self)
+        if let stream = reply.stream {
+            return Response(
+                status: .ok, headers: [.contentType: "text/event-stream"],
+                body: .init { writer in
+                    try await stream(&writer)
+                    try await writer.finish(nil)
+                })
+        }
         return Response(
             status: .init(code: reply.status), headers: [.contentType: "application/json"],
             body: .init(byteBuffer: ByteBuffer(string: reply.body)))
@@ -166,18 +185,23 @@ func constintel(
     let written = Written()
     let surroundings = Surroundings(
         environment: environment, streams: written.streams(terminal: terminal), readLine: { input },
-        clock: clock,
-        systemStateDirectory: "/nonexistent", pollInterval: .milliseconds(1))
+        inputIsTerminal: terminal, clock: clock, systemStateDirectory: "/nonexistent",
+        pollInterval: .milliseconds(1))
     let status = await Surroundings.$current.withValue(surroundings) { await CommandLineTool.run(arguments) }
     return Outcome(status: status, output: written.output, error: written.error)
 }
 
 extension TestService {
     /// Runs the command as a person on the service's machine would.
-    func locally(_ arguments: String..., terminal: Bool = false) async -> Outcome {
+    func locally(
+        _ arguments: String..., input: String? = nil, terminal: Bool = false
+    ) async -> Outcome { await locally(arguments, input: input, terminal: terminal) }
+
+    /// The same with a list of arguments.
+    func locally(_ arguments: [String], input: String? = nil, terminal: Bool = false) async -> Outcome {
         await constintel(
             arguments, environment: ["CONSTINTEL_HOME": state, "XDG_CONFIG_HOME": configuration],
-            terminal: terminal)
+            input: input, terminal: terminal)
     }
 
     /// Runs the command as a person elsewhere would, who has logged in or will.

@@ -47,12 +47,50 @@ struct OpenAPITests {
         #expect(
             try texts("schemas/Brand/properties/status/enum") == BrandView.Status.allCases.map(\.rawValue))
         #expect(
-            try texts("schemas/Operation/properties/state/enum")
-                == OperationView.State.allCases.map(\.rawValue))
+            try texts("schemas/OperationState/enum") == OperationView.State.allCases.map(\.rawValue))
+        #expect(
+            try texts("schemas/OperationStep/properties/state/enum")
+                == OperationView.Step.State.allCases.map(\.rawValue))
         #expect(try texts("schemas/Problem/properties/code/enum") == Fault.Code.allCases.map(\.rawValue))
+        let days = "schemas/BrandDeletion/properties/graceDays"
+        #expect(try texts("\(days)/maximum") == ["\(Lifecycle.longestGraceDays)"])
+        #expect(try texts("\(days)/default") == ["\(Lifecycle.graceDays)"])
+        #expect(
+            try Set(texts("schemas/Operation/properties/kind/enum"))
+                == Set(BrandAction.all.map(\.kind) + ["brand.provision", Purging.kind]))
         #expect(try texts("parameters/Limit/schema/maximum") == ["\(RequestLimits.pageItems)"])
         #expect(try texts("parameters/Limit/schema/default") == ["\(RequestLimits.defaultPageItems)"])
         #expect(try texts("parameters/Cursor/schema/maxLength") == ["\(RequestLimits.cursorBytes)"])
+    }
+
+    @Test(
+        "its request bodies have the fields of the code's",
+        arguments: [
+            ("BrandDraft", BrandDraft.fields), ("BrandChange", BrandChange.fields),
+            ("Reason", ReasonBody.fields), ("PlanChange", PlanChange.fields),
+            ("BrandDeletion", BrandDeletion.fields), ("BrandPurge", BrandPurge.fields),
+            ("ReleaseChange", ReleaseChange.fields), ("KeyDraft", KeyDraft.fields),
+            ("UserDraft", UserDraft.fields),
+        ])
+    func bodies(schema: String, fields: [String]) throws {
+        #expect(try document.names(at: "components/schemas/\(schema)/properties") == Set(fields))
+    }
+
+    @Test("whatever may be changed can be asked for its plan, and takes an Idempotency-Key")
+    func changes() throws {
+        let changes = document.operations.filter {
+            !$0.hasPrefix("GET ") && $0.contains("/api/admin/")
+        }
+        #expect(changes.count > 10)
+        for change in changes {
+            let words = change.split(separator: " ").map(String.init)
+            let parameters = try document.references(
+                at: ["paths", words[1], words[0].lowercased(), "parameters"])
+            #expect(parameters.contains("#/components/parameters/IdempotencyKey"), "\(change)")
+            // Steering goes along the plan that the operation has.
+            let isSteering = change.hasSuffix("/retry") || change.hasSuffix("/unwind")
+            #expect(parameters.contains("#/components/parameters/Plan") == !isSteering, "\(change)")
+        }
     }
 
     @Test("answers are what it says")
@@ -69,6 +107,9 @@ struct OpenAPITests {
             try expect(
                 try await plane.call(.get, "/api/admin/operations/\(operation)"), 200,
                 "GET /api/admin/operations/{id}")
+            try expect(
+                try await plane.call(.get, "/api/admin/operations?state=done"), 200,
+                "GET /api/admin/operations")
             let brand = "/api/admin/brands/{slug}"
             try expect(try await plane.call(.get, "/api/admin/brands/\(slug)"), 200, "GET \(brand)")
             let keys = "/api/admin/brands/\(slug)/keys"
@@ -120,6 +161,12 @@ struct OpenAPITests {
             try expect(
                 try await plane.call(.get, "/api/admin/operations/x"), 404, "GET /api/admin/operations/{id}",
                 type: problem)
+            try expect(
+                try await plane.call(.post, "/api/admin/operations/x/retry"), 404,
+                "POST /api/admin/operations/{id}/retry", type: problem)
+            try expect(
+                try await plane.call(.get, "/api/admin/operations?state=odd"), 400,
+                "GET /api/admin/operations", type: problem)
         }
     }
 

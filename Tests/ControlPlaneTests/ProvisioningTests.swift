@@ -9,8 +9,7 @@ import Workflow
 
 @testable import ControlPlane
 
-/// Failpoints of the provisioning saga are the process's, so these take turns.
-@Suite("Provisioning a brand", .serialized)
+@Suite("Provisioning a brand")
 struct ProvisioningTests {
     @Test("it ends with a trial brand whose instance is ready and whose state is projected")
     func provisions() async throws {
@@ -90,57 +89,19 @@ struct ProvisioningTests {
         }
     }
 
-    @Test(
-        "a daemon that dies between any step's effect and its journal entry is followed by one that finishes")
-    func resumes() async throws {
-        try await TestPlane.with { test in
-            for step in test.plane.provisioning.steps {
-                let slug = try TestPlane.slug()
-                let point = "brand.provision.\(step.name).afterEffect"
-                Failpoint.arm(point, .halt)
-                let id = try await test.request(slug)
-                #expect(try await test.settle(id).state == .running)
-                let passwords = try await test.passwords(of: slug)
-                let operation = try await test.settle(id)
-                #expect(operation.state == .done, "\(step.name): \(operation.error ?? "")")
-                if let passwords { #expect(try await test.passwords(of: slug) == passwords) }
-                #expect(Failpoint.disarm(point) > 1, "\(step.name)")
-                await (try test.connect(as: slug)).close()
-            }
-        }
-    }
-
-    @Test("a failure of any step leaves everything as it was before")
-    func unwinds() async throws {
-        try await TestPlane.with { test in
-            for step in test.plane.provisioning.steps {
-                let slug = try TestPlane.slug()
-                let point = "brand.provision.\(step.name).afterEffect"
-                Failpoint.arm(point, .fail)
-                let operation = try await test.settle(test.request(slug))
-                #expect(operation.state == .failed, "\(step.name): \(operation.error ?? "")")
-                #expect(try await test.inventory(slug) == [], "\(step.name)")
-                #expect(Failpoint.disarm(point) == 1)
-                // The slug never lived, so it can be had.
-                #expect(try await test.provision(slug).state == .done)
-                #expect(try await test.inventory(slug).count == 8)
-            }
-        }
-    }
-
     @Test("an undo that fails for good leaves the operation stuck with its runbook, and the brand held")
     func sticks() async throws {
         try await TestPlane.with { test in
             var foundations = test.foundations
             foundations.saga.undo = RetryPolicy(attempts: 3, first: .zero, longest: .zero)
             let slug = try TestPlane.slug()
-            Failpoint.arm("brand.provision.createSchema.afterEffect", .fail)
-            Failpoint.arm("brand.provision.createRoles.undo.beforeEffect", .fail, times: 3)
+            Failpoint.arm("brand.provision.createSchema.afterEffect:\(slug)", .fail)
+            Failpoint.arm("brand.provision.createRoles.undo.beforeEffect:\(slug)", .fail, times: 3)
             let operation = try await test.with(foundations).settle(test.request(slug))
             #expect(operation.state == .stuck)
             #expect(operation.runbook == "runbooks/provision-stuck.md")
-            #expect(Failpoint.disarm("brand.provision.createRoles.undo.beforeEffect") == 3)
-            Failpoint.disarm("brand.provision.createSchema.afterEffect")
+            #expect(Failpoint.disarm("brand.provision.createRoles.undo.beforeEffect:\(slug)") == 3)
+            Failpoint.disarm("brand.provision.createSchema.afterEffect:\(slug)")
             let again = try await test.call(.post, "/api/admin/brands", BrandDraft(slug: slug.text))
             #expect(again.status == 409)
         }

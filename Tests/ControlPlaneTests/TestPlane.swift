@@ -69,7 +69,7 @@ struct TestPlane: Sendable {
             limits: Plan.Limits(eventsPerSecond: 50, streamEntries: 1000, connections: 2, apiKeys: 2)),
         Plan(
             name: "pro", initialStatus: .active,
-            limits: Plan.Limits(eventsPerSecond: 50, streamEntries: 1000, connections: 2, apiKeys: 20)),
+            limits: Plan.Limits(eventsPerSecond: 50, streamEntries: 1000, connections: 3, apiKeys: 20)),
     ]
 
     private init(
@@ -107,7 +107,7 @@ struct TestPlane: Sendable {
         self.supervisor = supervisor
     }
 
-    private static let program = """
+    static let program = """
         #!/usr/bin/python3
         import json, os, socket, sys, time
         configuration = json.load(open(sys.argv[sys.argv.index("--configuration") + 1]))
@@ -151,7 +151,8 @@ extension TestPlane {
     @discardableResult
     func settle(_ id: OperationID) async throws -> OperationView {
         let operations = Operations(
-            store: OperationStore(pool: foundations.control, clock: clock), pauses: ContinuousClock())
+            store: OperationStore(pool: foundations.control, clock: clock),
+            steps: StepStore(pool: foundations.control), pauses: ContinuousClock())
         let executor = ControlPlane(foundations).executor
         return try await withThrowingTaskGroup(of: Void.self) { group in
             let halted = Atomic<Bool>(false)

@@ -15,8 +15,8 @@ struct Shop: Sendable {
         do {
             try await shop.installation.start()
             let made = try await shop.installation.run(
-                "brand", "create", "demo", "--name", "Demo", "--country", "US", "--currency", "USD", "--plan",
-                "enterprise")
+                "brand", "create", "demo", "--name", "Demo", "--country", "US", "--currency", "USD",
+                "--brand-plan", "enterprise")
             try #require(made.status == 0, "\(made.errors)\n\(shop.installation.logTail)")
             let value = try await body(shop)
             await shop.installation.remove()

@@ -57,6 +57,11 @@ public struct OpenAPIDocument {
         return Set(node.mapping?.keys.compactMap(\.string) ?? [])
     }
 
+    /// What the references in the list at a place name, such as `#/components/parameters/Limit`.
+    public func references(at keys: [String]) throws -> Set<String> {
+        Set(try node(at: keys).sequence?.compactMap { $0["$ref"]?.string } ?? [])
+    }
+
     /// What is wrong with an answer by the document's schema for it; empty when nothing is.
     ///
     /// - Parameter operation: method and path as `operations` has them.

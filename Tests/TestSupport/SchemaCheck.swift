@@ -8,6 +8,7 @@ struct SchemaCheck {
     private static let known: Set<String> = [
         "$ref", "type", "const", "enum", "pattern", "required", "properties", "additionalProperties",
         "propertyNames", "items", "maxItems", "minItems", "minimum", "maximum", "maxLength", "minLength",
+        "oneOf",
     ]
     private static let silent: Set<String> = ["description", "examples", "format", "default"]
 
@@ -22,6 +23,10 @@ struct SchemaCheck {
         let types = schema["type"].map { $0.sequence?.compactMap(\.string) ?? [$0.string ?? ""] } ?? []
         if !types.isEmpty, !types.contains(where: { has(value, type: $0) }) {
             faults.append("\(place): expected \(types.joined(separator: " or ")), found \(value)")
+        }
+        if let choices = schema["oneOf"]?.sequence {
+            let fitting = try choices.count { try self.faults(in: value, by: $0, at: place).isEmpty }
+            if fitting != 1 { faults.append("\(place): it is \(fitting) of the \(choices.count) schemas") }
         }
         if let text = value as? String { faults += try self.faults(in: text, by: schema, at: place) }
         if let number = value as? NSNumber { faults += self.faults(in: number, by: schema, at: place) }

@@ -13,7 +13,8 @@ enum ControlDatabase {
         let administrator = try await PostgresConnection.connect(server, on: TestServers.reactor)
         try await administrator.run("create database \(identifier: name)")
         let pool = PostgresPool(
-            server.with(database: name), maximum: 4, reactor: TestServers.reactor,
+            server.with(database: name).with(settings: ["constintel.term": "0"]), maximum: 4,
+            reactor: TestServers.reactor,
             logger: Logger(label: "test"))
         let result: Result<Void, any Error>
         do {

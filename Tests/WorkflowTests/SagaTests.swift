@@ -19,7 +19,8 @@ struct SagaTests {
             #expect(operation.state == .done)
             #expect(stage.world.log == ["+a", "+b", "+c"])
             #expect((operation.stepsDone, operation.stepsTotal) == (3, 3))
-            let steps = try await JournalStore(pool: pool, clock: SystemWallClock()).steps(of: operation.id)
+            let steps = try await JournalStore(pool: pool, clock: SystemWallClock(), holder: "test").steps(
+                of: operation.id)
             #expect(steps.last?.output == ["chain": "abc"])
         }
     }

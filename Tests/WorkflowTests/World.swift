@@ -25,6 +25,7 @@ final class World: Sendable {
     }
 
     private func happen(_ effect: String, _ change: (inout Set<String>) -> Void) throws {
+        try Failpoint.effect()
         let failure: (any Error)? = state.withLock { state in
             state.log.append(effect)
             if state.failures[effect]?.isEmpty == false { return state.failures[effect]?.removeFirst() }
@@ -35,24 +36,37 @@ final class World: Sendable {
     }
 
     /// A step that makes the thing `name`, leaves its number, and notes what the step before it left.
-    func step(_ name: String, version: Int = 1, after earlier: String? = nil) -> Step {
-        Step(name, version: version) { context in
-            let inherited = try earlier.map { try context.output("chain", of: $0) } ?? ""
-            try self.happen("+\(name)") { $0.insert(name) }
-            return ["chain": inherited + name]
-        } undo: { _ in
+    func step(
+        _ name: String, version: Int = 1, after earlier: String? = nil, isReversible: Bool = true
+    ) -> Step {
+        @Sendable func chain(_ context: StepContext) throws -> String {
+            try (earlier.map { try context.output("chain", of: $0) } ?? "") + name
+        }
+        let undo: @Sendable (StepContext) async throws -> Void = { _ in
             try self.happen("-\(name)") { $0.remove(name) }
         }
+        return Step(
+            name, version: version,
+            plan: { [PlannedEffect("world", "make \(try chain($0)) for \($0.subject)")] },
+            perform: { context in
+                let made = try chain(context)
+                try self.happen("+\(name)") { $0.insert(name) }
+                return ["chain": made]
+            }, undo: isReversible ? undo : nil)
     }
 }
 
-/// Waits for nothing and keeps what it was asked to wait for, apart from the executor's period.
+/// Waits for nothing and keeps what it was asked to wait for, apart from the executor's period and the limit
+/// of an attempt, which passes when a test lets it.
 final class PauseClock: Clock {
     typealias Instant = ContinuousClock.Instant
 
     static let period = Duration.seconds(24 * 3600)
 
+    static let attempt = Duration.seconds(3000)
+
     private let asked = Mutex<[Duration]>([])
+    private let expiries = Mutex(0)
 
     var pauses: [Duration] { asked.withLock { $0 } }
     var now: Instant { ContinuousClock.now }
@@ -60,10 +74,25 @@ final class PauseClock: Clock {
 
     func sleep(until deadline: Instant, tolerance: Duration?) async throws {
         let pause = now.duration(to: deadline)
+        if pause > .seconds(2900), pause <= PauseClock.attempt {
+            while !takeExpiry() { try await Task.sleep(for: .milliseconds(1)) }
+            return
+        }
         if pause > .seconds(3600) { return try await Task.sleep(for: pause) }
         asked.withLock { $0.append(pause) }
         try Task.checkCancellation()
         await Task.yield()
+    }
+
+    /// Lets the limit of one attempt pass.
+    func expireAttempt() { expiries.withLock { $0 += 1 } }
+
+    private func takeExpiry() -> Bool {
+        expiries.withLock { count in
+            guard count > 0 else { return false }
+            count -= 1
+            return true
+        }
     }
 }
 
@@ -76,6 +105,8 @@ struct Stage {
     let names: [String]
     var steps: [Step]
     var earlier: [Step] = []
+    var wallClock: any WallClock = SystemWallClock()
+    var attemptLimit = PauseClock.period
 
     init(_ pool: PostgresPool, steps names: [String] = ["a", "b", "c"]) {
         self.pool = pool
@@ -87,11 +118,11 @@ struct Stage {
     }
 
     var saga: Saga { Saga(kind: kind, runbook: "runbooks/test.md", steps: steps, earlier: earlier) }
-    var store: OperationStore { OperationStore(pool: pool, clock: SystemWallClock()) }
+    var store: OperationStore { OperationStore(pool: pool, clock: wallClock) }
 
     /// Journals an operation.
     func begin(on subject: String = "acme") async throws -> UUIDv7 {
-        let id = UUIDv7(at: SystemWallClock().now())
+        let id = UUIDv7(at: wallClock.now())
         try await pool.transaction { transaction in
             try await store.insert(
                 OperationDraft(id: id, saga: saga, subject: subject, input: ["x": "y"], requestedBy: "local"),
@@ -106,9 +137,11 @@ struct Stage {
         var settings = SagaExecutor.Settings()
         settings.clock = clock
         settings.period = PauseClock.period
+        settings.attemptLimit = attemptLimit
+        settings.holder = "host pid 7"
         settings.undo = RetryPolicy(attempts: 3, first: .milliseconds(100), longest: .seconds(10))
         let executor = SagaExecutor(
-            sagas: [saga], pool: pool, clock: SystemWallClock(), settings: settings,
+            sagas: [saga], pool: pool, clock: wallClock, settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         return try await withThrowingTaskGroup(of: Void.self) { group in
             let halted = Atomic<Bool>(false)

@@ -6,12 +6,16 @@ import Kernel
 struct BrandGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "brand",
-        abstract: "Create brands and see how they are.",
+        abstract: "Create, change, suspend and delete brands, and see how they are.",
         discussion: """
             Example:
               constintel brand create acme --name "Acme Stores" --country IN --currency INR
             """,
-        subcommands: [BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandRefold.self])
+        subcommands: [
+            BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandRefold.self,
+            BrandUpdate.self, BrandSuspend.self, BrandResume.self, BrandPlan.self, BrandDelete.self,
+            BrandUndelete.self, BrandPurge.self,
+        ])
 }
 
 struct BrandList: ServiceCommand {
@@ -60,8 +64,7 @@ struct BrandShow: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        let answer = try await service.control.send(.brand(slug))
-        try service.report(answer) { try answer.decode(BrandView.self).description.lines }
+        try await service.show(slug)
     }
 }
 
@@ -94,25 +97,5 @@ struct BrandStats: ServiceCommand {
             ] + others.map { (name: "revenue in \($0.key)", value: Optional($0.value)) }
                 + [("waiting", stats.waiting == 0 ? nil : grouped(stats.waiting))]
         ).lines
-    }
-}
-
-extension Request {
-    /// Asks for the brand called `slug`.
-    static func brand(_ slug: Slug) -> Request {
-        Request(.get, "/api/admin/brands/\(slug)", doing: "show the brand '\(slug)'")
-    }
-}
-
-extension BrandView {
-    /// The brand as a person reads it.
-    var description: Description {
-        Description([
-            ("slug", slug.text), ("name", name), ("domain", domain), ("industry", industry),
-            ("country", country), ("time zone", timeZone), ("currency", currency), ("plan", plan),
-            ("status", status.rawValue), ("instance", instance.state),
-            ("pid", instance.pid.map(String.init)), ("restarts", String(instance.restarts)),
-            ("created", createdAt.description), ("id", id.description),
-        ])
     }
 }

@@ -14,7 +14,7 @@ struct BrandCreate: ServiceCommand {
 
             Example:
               constintel brand create acme --name "Acme Stores" --country IN \
-                --currency INR --plan pro
+                --currency INR --brand-plan pro
             """)
 
     @Argument(help: "2 to 32 of a-z, 0-9 and '-'; chosen once, never changed.", transform: parseSlug)
@@ -39,40 +39,36 @@ struct BrandCreate: ServiceCommand {
     var currency: String?
 
     @Option(help: "free, pro or enterprise (default: free).")
-    var plan: String?
-
-    @Flag(help: "Do not wait until the brand is ready.")
-    var noWait = false
+    var brandPlan: String?
 
     @Flag(help: "Leave a brand of this slug as it is.")
     var ifAbsent = false
 
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var options: ServiceOptions
 
     private var doing: String { "create the brand '\(slug)'" }
 
     func run(on service: Service) async throws {
-        guard let started = try await start(on: service) else {
-            return try await report(on: service)
+        if change.plan.plan { return try await service.show(planOf: request()) }
+        if let started = try await start(on: service) {
+            guard try await service.finish(started, change, doing: doing) != nil else { return }
         }
-        if noWait {
-            return try service.report(started) { try started.decode(OperationView.self).description.lines }
-        }
-        let ended = try await service.follower("/api/admin/operations", at: service.control).follow(started)
-        try ended.decode(OperationView.self).requireDone(doing: doing)
-        try await report(on: service)
+        try await service.show(slug)
+    }
+
+    private func request() throws -> Request {
+        let draft = BrandDraft(
+            slug: slug.text, name: name, domain: domain, industry: industry, country: country,
+            timeZone: timeZone, currency: currency, plan: brandPlan)
+        return try Request(.post, "/api/admin/brands", json: draft, doing: doing)
     }
 
     /// The operation that makes the brand: a new one, or, with `--if-absent`, the one that is under way; nil
     /// when the brand is made already.
     private func start(on service: Service) async throws -> Answer? {
-        let draft = BrandDraft(
-            slug: slug.text, name: name, domain: domain, industry: industry, country: country,
-            timeZone: timeZone, currency: currency, plan: plan)
-        var request = try Request(.post, "/api/admin/brands", json: draft, doing: doing)
-        request.idempotencyKey = UUIDv7(at: service.surroundings.clock.now()).description
         do {
-            return try await service.control.send(request)
+            return try await service.write(request())
         } catch let fault as Fault where ifAbsent && fault.code == .conflict {
             let brand = try await service.control.send(.brand(slug)).decode(BrandView.self)
             return brand.status == .provisioning ? try await underway(on: service) : nil
@@ -87,10 +83,5 @@ struct BrandCreate: ServiceCommand {
         guard let latest = own.max(by: { $0.createdAt < $1.createdAt }) else { return nil }
         return try await service.control.send(
             service.follower("/api/admin/operations", at: service.control).request(latest.id))
-    }
-
-    private func report(on service: Service) async throws {
-        let answer = try await service.control.send(.brand(slug))
-        try service.report(answer) { try answer.decode(BrandView.self).description.lines }
     }
 }

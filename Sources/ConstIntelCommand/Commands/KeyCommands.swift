@@ -45,14 +45,16 @@ struct KeyCreate: ServiceCommand {
     @Option(help: "Events sent with a test key are kept and not counted.")
     var environment: Environment = .live
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
         let draft = KeyDraft(
             name: name, scopes: scope.isEmpty ? nil : scope.map(\.rawValue), expiresAt: expiresAt,
             environment: environment.rawValue)
-        let answer = try await service.control.send(
-            Request(.post, "/api/admin/brands/\(slug)/keys", json: draft, doing: "create a key of '\(slug)'"))
+        let request = try Request(
+            .post, "/api/admin/brands/\(slug)/keys", json: draft, doing: "create a key of '\(slug)'")
+        guard let answer = try await service.write(request, unless: plan) else { return }
         try service.report(answer) {
             let created = try answer.decode(KeyCreated.self)
             service.note("The key is shown only this once.")
@@ -118,13 +120,14 @@ struct KeyRevoke: ServiceCommand {
     @Argument(help: "The key's public id, as 'constintel key list' shows it.")
     var publicId: String
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        let answer = try await service.control.send(
-            Request(
-                .delete, "/api/admin/brands/\(slug)/keys/\(escaped(publicId))",
-                doing: "revoke the key \(publicId) of '\(slug)'"))
+        let request = Request(
+            .delete, "/api/admin/brands/\(slug)/keys/\(escaped(publicId))",
+            doing: "revoke the key \(publicId) of '\(slug)'")
+        guard let answer = try await service.write(request, unless: plan) else { return }
         try service.report(answer) { ["Revoked the key \(publicId) of '\(slug)'."] }
     }
 }

@@ -23,8 +23,11 @@ struct PageOptions: ParsableArguments {
     @Option(help: "Where to go on, as the page before said.")
     var cursor: String?
 
-    var query: [(name: String, value: String)] {
-        [("limit", limit.map(String.init)), ("cursor", cursor)].compactMap { name, value in
+    var query: [(name: String, value: String)] { query(with: []) }
+
+    /// The query of a page of what `filters` leave, those without a value left out.
+    func query(with filters: [(name: String, value: String?)]) -> [(name: String, value: String)] {
+        (filters + [("limit", limit.map(String.init)), ("cursor", cursor)]).compactMap { name, value in
             value.map { (name, $0) }
         }
     }

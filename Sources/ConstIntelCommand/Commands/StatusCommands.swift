@@ -19,18 +19,27 @@ struct Status: ServiceCommand {
             Request(.get, "/api/admin/platform", doing: "read the service's status"))
         let brands = try await service.control.send(
             Request(.get, "/api/admin/brands", query: [("limit", "100")], doing: "list the brands"))
+        let stuck = try await service.control.send(
+            Request(
+                .get, "/api/admin/operations", query: [("state", "stuck"), ("limit", "100")],
+                doing: "list the stuck operations"))
         switch service.output {
         case .json:
-            service.streams.print(#"{"platform":\#(platform.text),"brands":\#(brands.text)}"#)
+            service.streams.print(
+                #"{"platform":\#(platform.text),"brands":\#(brands.text),"stuck":\#(stuck.text)}"#)
         case .table:
             let view = try platform.decode(PlatformView.self)
             let page = try brands.decode(Page<BrandView>.self)
-            for line in Self.lines(view, page) { service.streams.print(line) }
+            let operations = try stuck.decode(Page<OperationView>.self).items
+            for line in Self.lines(view, page, stuck: operations) { service.streams.print(line) }
         }
     }
 
-    /// What a person reads: the edge, the release, each part, and how many brands are in which state.
-    static func lines(_ platform: PlatformView, _ page: Page<BrandView>) -> [String] {
+    /// What a person reads: the edge, the release, each part, how many brands are in which state, and what
+    /// needs somebody.
+    private static func lines(
+        _ platform: PlatformView, _ page: Page<BrandView>, stuck: [OperationView]
+    ) -> [String] {
         let parts = platform.services.sorted { $0.key < $1.key }.map {
             (name: $0.key, value: Optional($0.value))
         }
@@ -42,8 +51,14 @@ struct Status: ServiceCommand {
                 + [
                     ("brands", brands),
                     ("instances", isEmpty ? nil : counts(page.items.map(\.instance.state))),
-                ]
+                    ("paused", slugs(page.items.filter { $0.instance.pausedReason != nil })),
+                    ("quarantined", slugs(page.items.filter { $0.instance.quarantine != nil })),
+                ] + stuck.map { ("stuck", "\($0.kind) of '\($0.subject)', operation \($0.id)") }
         ).lines
+    }
+
+    private static func slugs(_ brands: [BrandView]) -> String? {
+        brands.isEmpty ? nil : brands.map(\.slug.text).joined(separator: ", ")
     }
 
     /// How often each of `names` is there: `2 active, 1 suspended`.

@@ -39,6 +39,7 @@ struct UserCreate: ServiceCommand {
     @Flag(help: "Read the password from standard input.")
     var passwordStdin = false
 
+    @OptionGroup var plan: PlanOptions
     @OptionGroup var options: ServiceOptions
 
     func validate() throws {
@@ -55,8 +56,8 @@ struct UserCreate: ServiceCommand {
         let doing = "create the user '\(email)'"
         let password = passwordStdin ? try Password.read(fromStandardInput: true, doing: doing) : nil
         let draft = UserDraft(email: email, role: role, brand: brand?.text, password: password?.reveal())
-        let answer = try await service.control.send(
-            Request(.post, "/api/admin/users", json: draft, doing: doing))
+        let request = try Request(.post, "/api/admin/users", json: draft, doing: doing)
+        guard let answer = try await service.write(request, unless: plan) else { return }
         try service.report(answer) {
             let created = try answer.decode(UserCreated.self)
             if created.password != nil { service.note("The password is shown only this once.") }

@@ -8,6 +8,7 @@ struct Request: Sendable {
     enum Method: String, Sendable {
         case get = "GET"
         case post = "POST"
+        case patch = "PATCH"
         case delete = "DELETE"
     }
 
@@ -56,7 +57,8 @@ struct Request: Sendable {
 /// What a service answered to a request that it did not refuse.
 struct Answer: Sendable {
     var body: Data
-    fileprivate var doing: String
+    /// What the request was for.
+    var doing: String
 
     /// The answer as a `T`; a fault when it is something else.
     func decode<T: Decodable>(_ type: T.Type) throws(Fault) -> T {
@@ -98,28 +100,48 @@ struct Endpoint: Sendable {
     /// The answer to `request`; throws a fault with the service's own words when it refuses, and one that is
     /// `unavailable` when it does not answer. A token that is not taken is replaced once.
     func send(_ request: Request) async throws -> Answer {
-        let token = try await credentials.token()
-        var (status, body) = try await exchange(request, token: token)
-        if status == 401, request.isRepeatable, let token,
-            let other = try await credentials.token(insteadOf: token), other != token
-        {
-            (status, body) = try await exchange(request, token: other)
-        }
-        guard (200..<300).contains(status) else {
-            throw Refusal(status: status, body: body).fault(doing: request.doing)
-        }
-        return Answer(body: body, doing: request.doing)
+        Answer(body: try await collect(open(request), request), doing: request.doing)
     }
 
-    private func exchange(_ request: Request, token: String?) async throws -> (status: Int, body: Data) {
+    /// The body of the answer to `request` as it arrives; refusals and replaced tokens as with `send`.
+    func open(_ request: Request) async throws -> HTTPClientResponse.Body {
+        let token = try await credentials.token()
+        var response = try await exchange(request, token: token)
+        if response.status == .unauthorized, request.isRepeatable, let token,
+            let other = try await credentials.token(insteadOf: token), other != token
+        {
+            response = try await exchange(request, token: other)
+        }
+        let status = Int(response.status.code)
+        guard (200..<300).contains(status) else {
+            let body = try await collect(response.body, request)
+            throw Refusal(status: status, body: body).fault(doing: request.doing)
+        }
+        return response.body
+    }
+
+    private func exchange(_ request: Request, token: String?) async throws -> HTTPClientResponse {
+        try await transport(doing: request.doing) {
+            try await http.execute(message(request, token: token), timeout: request.timeout)
+        }
+    }
+
+    private func collect(_ body: HTTPClientResponse.Body, _ request: Request) async throws -> Data {
+        try await transport(doing: request.doing) {
+            Data(try await body.collect(upTo: Self.largestAnswer).readableBytesView)
+        }
+    }
+
+    /// Runs `work`, whose errors are those of a connection, and tells them as faults.
+    func transport<Result: Sendable>(
+        doing: String, isolation: isolated (any Actor)? = #isolation, _ work: () async throws -> Result
+    ) async throws -> Result {
         do {
-            let response = try await http.execute(message(request, token: token), timeout: request.timeout)
-            let body = try await response.body.collect(upTo: Self.largestAnswer)
-            return (Int(response.status.code), Data(body.readableBytesView))
+            return try await work()
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw TransportFailure(error, address: address).fault(doing: request.doing)
+            throw TransportFailure(error, address: address).fault(doing: doing)
         }
     }
 

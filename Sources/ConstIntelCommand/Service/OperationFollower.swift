@@ -38,7 +38,8 @@ struct OperationFollower: Sendable {
         Request(.get, "\(path)/\(id)", doing: "follow the operation \(id)")
     }
 
-    private func show(_ operation: OperationView) async {
+    /// Shows on a terminal how far the operation is.
+    func show(_ operation: OperationView) async {
         let what = [operation.kind, operation.subject, operation.step.map { "(\($0))" }].compactMap { $0 }
         let amount = operation.progress ?? .init(done: 0, total: nil, unit: operation.state.rawValue)
         await progress.show(

@@ -13,11 +13,13 @@ struct Brand: Sendable {
     let currency: String
     let plan: String
     let status: BrandView.Status
+    let statusReason: String?
+    let purgeAfter: Timestamp?
     let onboardingCompleted: Bool
     let createdAt: Timestamp
     let updatedAt: Timestamp
-    /// The placement that may write; 0 before there is an instance.
-    let generation: Int64
+    /// What is meant of its instance and what was last seen of it, less what the supervisor says now.
+    let instance: BrandView.Instance
 }
 
 extension BrandView {
@@ -26,7 +28,8 @@ extension BrandView {
         self.init(
             id: brand.id, slug: brand.slug, name: brand.name, domain: brand.domain, industry: brand.industry,
             country: brand.country, timeZone: brand.timeZone, currency: brand.currency, plan: brand.plan,
-            status: brand.status, instance: instance, onboardingCompleted: brand.onboardingCompleted,
+            status: brand.status, statusReason: brand.statusReason, purgeAfter: brand.purgeAfter,
+            instance: instance, onboardingCompleted: brand.onboardingCompleted,
             createdAt: brand.createdAt, updatedAt: brand.updatedAt)
     }
 }

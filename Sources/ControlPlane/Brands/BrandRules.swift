@@ -26,7 +26,7 @@ struct BrandSpecification: Sendable, Equatable {
             try FieldRules.text(text, field: "industry", doing: Self.doing)
         }
         country = try Self.country(draft.country ?? "US")
-        timeZone = try Self.timeZone(draft.timeZone ?? "UTC")
+        timeZone = try Self.timeZone(draft.timeZone ?? "UTC", doing: Self.doing)
         guard let currency = Currency(draft.currency ?? "USD") else {
             throw Self.wrong("currency", "expected an ISO 4217 code of three letters, such as USD")
         }
@@ -49,8 +49,10 @@ struct BrandSpecification: Sendable, Equatable {
     }
 
     /// The zones are those of the machine's time zone database, which PostgreSQL reads as well.
-    private static func timeZone(_ name: String) throws(Fault) -> String {
-        let fault = wrong("timeZone", "expected the name of a time zone, such as Europe/Berlin")
+    static func timeZone(_ name: String, doing: String) throws(Fault) -> String {
+        let fault = Fault(
+            .invalid, doing: doing, "expected the name of a time zone, such as Europe/Berlin",
+            field: "timeZone")
         guard name.utf8.count <= 64, name.first?.isUppercase == true,
             name.utf8.allSatisfy({ $0.isASCIILetterOrDigit || "/_+-".utf8.contains($0) }),
             let file = FileHandle(forReadingAtPath: "/usr/share/zoneinfo/\(name)")

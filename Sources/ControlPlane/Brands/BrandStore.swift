@@ -14,6 +14,7 @@ struct BrandStore: Sendable {
     func insert(_ brand: BrandSpecification, id: BrandID, in transaction: PostgresTransaction) async throws {
         let now = clock.now()
         do {
+            try await refuseRetired(brand.slug, in: transaction)
             try await transaction.run(
                 """
                 insert into brand (id, slug, name, domain, industry, country, time_zone, currency, plan,
@@ -23,14 +24,44 @@ struct BrandStore: Sendable {
                     'provisioning', \(now), \(now))
                 """)
         } catch let error as PostgresError where error.constraint == "brand_slug_key" {
-            throw Fault(
-                .conflict, doing: BrandSpecification.doing, "a brand has the slug '\(brand.slug)' already",
-                field: "slug", cause: error)
+            throw BrandStore.taken(brand.slug, cause: error)
         } catch let error as PostgresError where error.constraint == "brand_plan_fkey" {
-            throw Fault(
-                .invalid, doing: BrandSpecification.doing, "there is no plan '\(brand.plan)'", field: "plan",
-                cause: error)
+            throw BrandStore.noPlan(brand.plan, cause: error)
         }
+    }
+
+    /// - Throws: what `insert` would throw.
+    func requireFree(_ slug: Slug, plan: String) async throws {
+        try await pool.transaction { transaction in
+            try await refuseRetired(slug, in: transaction)
+            guard try await transaction.run("select from brand where slug = \(slug)").isEmpty else {
+                throw BrandStore.taken(slug)
+            }
+            guard try await !transaction.run("select from plan where name = \(plan)").isEmpty else {
+                throw BrandStore.noPlan(plan)
+            }
+        }
+    }
+
+    /// A slug is never used again, also when all of the brand's data is gone.
+    private func refuseRetired(_ slug: Slug, in transaction: PostgresTransaction) async throws {
+        guard try await transaction.run("select from retired_slug where slug = \(slug)").isEmpty else {
+            throw Fault(
+                .conflict, doing: BrandSpecification.doing,
+                "a brand that is gone had the slug '\(slug)', and no slug is used twice", field: "slug")
+        }
+    }
+
+    private static func taken(_ slug: Slug, cause: (any Error)? = nil) -> Fault {
+        Fault(
+            .conflict, doing: BrandSpecification.doing, "a brand has the slug '\(slug)' already",
+            field: "slug", cause: cause)
+    }
+
+    private static func noPlan(_ plan: String, cause: (any Error)? = nil) -> Fault {
+        Fault(
+            .invalid, doing: BrandSpecification.doing, "there is no plan '\(plan)'", field: "plan",
+            cause: cause)
     }
 
     /// The brand of this slug, or nil.
@@ -72,29 +103,65 @@ struct BrandStore: Sendable {
             """)
     }
 
+    /// Says why the reconciler leaves the brand's instance alone; nil ends that.
+    ///
+    /// - Throws: `Fault.conflict` when the brand has no instance.
+    func pause(_ slug: Slug, reason: String?, in transaction: PostgresTransaction) async throws {
+        let changed = try await transaction.run(
+            """
+            update instance set paused_reason = \(reason), updated_at = \(clock.now())
+            from brand where brand.id = brand_id and slug = \(slug) and status <> 'provisioning'
+            """)
+        guard changed.affected == 1 else {
+            throw Fault(
+                .conflict, doing: "pause the instance", "the brand is still being provisioned")
+        }
+    }
+
+    /// How many brands each release is meant to serve.
+    func releases() async throws -> [String: Int] {
+        let rows = try await pool.run(
+            "select coalesce(release, 'current'), count(*)::int from instance group by 1 limit 1000"
+        ).decode((String, Int).self)
+        return Dictionary(uniqueKeysWithValues: rows)
+    }
+
     private static let columns: SQL = """
         select brand.id, slug, name, domain, industry, country, time_zone, currency, plan, status,
-            onboarding_completed, brand.created_at, brand.updated_at, coalesce(instance.generation, 0)
+            status_reason, purge_after, onboarding_completed, brand.created_at, brand.updated_at,
+            coalesce(generation, 0) as generation, intent, release, previous_release, paused_reason,
+            failures, observation.error, quarantined_until
         from brand left join instance on instance.brand_id = brand.id
+            left join observation on observation.brand_id = brand.id
         """
 
     private func decode(_ row: PostgresRow) throws -> Brand {
-        let (
-            id, slug, name, domain, industry, country, timeZone, currency, plan, status, completed, createdAt,
-            updatedAt, generation
-        ) = try row.decode(
-            (
-                BrandID, Slug, String, String?, String?, String, String, String, String, String, Bool,
-                Timestamp,
-                Timestamp, Int64
-            ).self)
-        guard let status = BrandView.Status(rawValue: status) else {
-            throw Fault(.internal, doing: "read brand '\(slug)'", "its status '\(status)' is unknown here")
+        let slug = try row.decode("slug", as: Slug.self)
+        let text = try row.decode("status", as: String.self)
+        guard let status = BrandView.Status(rawValue: text) else {
+            throw Fault(.internal, doing: "read brand '\(slug)'", "its status '\(text)' is unknown here")
         }
         return Brand(
-            id: id, slug: slug, name: name, domain: domain, industry: industry, country: country,
-            timeZone: timeZone, currency: currency, plan: plan, status: status,
-            onboardingCompleted: completed, createdAt: createdAt, updatedAt: updatedAt,
-            generation: generation)
+            id: try row.decode("id"), slug: slug, name: try row.decode("name"),
+            domain: try row.decode("domain"), industry: try row.decode("industry"),
+            country: try row.decode("country"), timeZone: try row.decode("time_zone"),
+            currency: try row.decode("currency"), plan: try row.decode("plan"), status: status,
+            statusReason: try row.decode("status_reason"), purgeAfter: try row.decode("purge_after"),
+            onboardingCompleted: try row.decode("onboarding_completed"),
+            createdAt: try row.decode("created_at"), updatedAt: try row.decode("updated_at"),
+            instance: try instance(row))
+    }
+
+    private func instance(_ row: PostgresRow) throws -> BrandView.Instance {
+        var quarantine: BrandView.Quarantine?
+        if let until = try row.decode("quarantined_until", as: Timestamp?.self), until > clock.now() {
+            quarantine = BrandView.Quarantine(
+                failures: try row.decode("failures"), reason: try row.decode("error", as: String?.self) ?? "",
+                until: until)
+        }
+        return BrandView.Instance(
+            intent: try row.decode("intent"), state: "unknown", generation: try row.decode("generation"),
+            release: try row.decode("release"), previousRelease: try row.decode("previous_release"),
+            pausedReason: try row.decode("paused_reason"), quarantine: quarantine)
     }
 }

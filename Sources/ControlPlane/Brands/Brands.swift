@@ -8,30 +8,35 @@ import Workflow
 struct Brands: Sendable {
     let store: BrandStore
     let operations: OperationStore
-    let idempotency: IdempotencyStore
-    let executor: SagaExecutor
     let provisioning: Saga
+    let reconciler: Reconciler
+    let installed: Releases
     let supervisor: any Supervisor
     let clock: any WallClock
 
-    /// Reserves the brand and begins to provision it; the answer is the operation to follow.
+    /// Reserves the brand and begins to provision it; the answer is the operation to follow, once the executor
+    /// was poked.
     func create(
-        _ draft: BrandDraft, by principal: String, key: IdempotencyKey?
-    ) async throws -> Once<OperationView> {
+        _ draft: BrandDraft, by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
         let brand = try BrandSpecification(draft)
-        let operation = OperationDraft(
-            id: UUIDv7(at: clock.now()), saga: provisioning, subject: brand.slug.text, input: [:],
-            requestedBy: principal)
-        let answer = try await idempotency.once(key, doing: BrandSpecification.doing) { transaction in
-            try await store.insert(brand, id: BrandID(at: clock.now()), in: transaction)
-            try await operations.insert(operation, in: transaction)
-            let now = clock.now()
-            return OperationView(
-                id: OperationID(operation.id), kind: provisioning.kind, subject: brand.slug.text,
-                state: .pending, createdAt: now, updatedAt: now)
-        }
-        executor.poke()
-        return answer
+        let now = clock.now()
+        let id = UUIDv7(at: now)
+        try await store.insert(brand, id: BrandID(at: now), in: transaction)
+        try await operations.insert(
+            OperationDraft(
+                id: id, saga: provisioning, subject: brand.slug.text, input: [:], requestedBy: principal),
+            in: transaction)
+        return OperationView(
+            id: OperationID(id), kind: provisioning.kind, subject: brand.slug.text, state: .pending,
+            requestedBy: principal, createdAt: now, updatedAt: now)
+    }
+
+    /// What `create` would do; it refuses what that would refuse.
+    func plan(_ draft: BrandDraft) async throws -> OperationPlan {
+        let brand = try BrandSpecification(draft)
+        try await store.requireFree(brand.slug, plan: brand.plan)
+        return try await OperationPlan(of: provisioning, on: brand.slug, input: [:])
     }
 
     /// The brand of this slug as it is meant and as it is seen to be.
@@ -49,6 +54,22 @@ struct Brands: Sendable {
         return brand
     }
 
+    /// Has the reconciler leave the brand's instance alone, or take it up again.
+    func pause(
+        _ slug: Slug, reason: String?, in transaction: PostgresTransaction
+    ) async throws -> BrandView {
+        var view = try await show(slug.text)
+        try await store.pause(slug, reason: reason, in: transaction)
+        view.instance.pausedReason = reason
+        return view
+    }
+
+    /// How many brands each release is meant to serve; the daemon's own is `current`.
+    func releases() async throws -> [ReleaseView] {
+        let counts = try await store.releases()
+        return (["current"] + installed.installed()).map { ReleaseView(name: $0, brands: counts[$0] ?? 0) }
+    }
+
     /// A page of brands by slug; only one where the asker may see no others.
     func list(only slug: String?, after cursor: Cursor?, limit: Int) async throws -> Page<BrandView> {
         let found = try await store.list(only: slug, after: cursor?.position, limit: limit + 1)
@@ -59,10 +80,10 @@ struct Brands: Sendable {
 
     private func view(_ brand: Brand) async -> BrandView {
         let status = await supervisor.status(brand.slug.unitName)
-        return BrandView(
-            brand,
-            instance: BrandView.Instance(
-                state: status?.state.rawValue ?? "unknown", generation: brand.generation, pid: status?.pid,
-                restarts: status?.restarts ?? 0))
+        var instance = brand.instance
+        instance.state = status?.state.rawValue ?? (instance.intent == nil ? "unknown" : "stopped")
+        instance.pid = status?.pid
+        instance.restarts = status?.restarts ?? 0
+        return BrandView(brand, instance: instance)
     }
 }

@@ -5,13 +5,16 @@ import Sealing
 /// What is meant to run for a brand, as the control database has it.
 struct Instance: Sendable {
     /// Whether a process is meant to run.
-    enum Intent: String, Sendable {
+    enum Intent: String, Sendable, Codable {
         case running, stopped
     }
 
     let brand: BrandID
     let slug: Slug
     let intent: Intent
+    let status: BrandView.Status
+    /// The release that serves the brand; nil for the daemon's own.
+    let release: String?
     /// The brand's placement: its writer lease has the same number.
     let generation: Int64
     /// The latest revision of what is to be projected.
@@ -19,6 +22,9 @@ struct Instance: Sendable {
     let connections: Int
     let postgresPassword: SealedSecret
     let redisPassword: SealedSecret
+
+    /// Whether a process is meant to run now: nothing runs for a deleted brand.
+    var runs: Bool { intent == .running && status != .deleted }
 }
 
 /// The secrets of one brand's instance, each sealed for its own place.

@@ -56,10 +56,19 @@ struct InstanceFiles: Sendable {
         try PrivateFile.write([], to: layout.marker(slug))
     }
 
-    /// Removes everything, the instance's own files and its socket included.
+    /// From now on the edge does not know the brand.
+    func hide(_ slug: Slug) throws { try PrivateFile.remove(layout.marker(slug)) }
+
+    /// Removes everything, the instance's own files, its socket and its log included.
     func remove(_ slug: Slug) throws {
-        for path in [layout.marker(slug), layout.socket(slug), layout.instance(slug)] {
-            try PrivateFile.remove(path)
-        }
+        for path in paths(slug) { try PrivateFile.remove(path) }
+    }
+
+    /// What `write` makes.
+    func writtenPaths(_ slug: Slug) -> [String] { [layout.instance(slug), layout.marker(slug)] }
+
+    /// Everything that `remove` removes.
+    func paths(_ slug: Slug) -> [String] {
+        [layout.marker(slug), layout.socket(slug), layout.log(slug), layout.instance(slug)]
     }
 }

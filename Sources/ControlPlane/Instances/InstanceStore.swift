@@ -105,16 +105,22 @@ struct InstanceStore: Sendable {
     }
 
     private static let columns: SQL = """
-        select brand.id, slug, intent, generation, revision, (limits->>'connections')::int,
+        select brand.id, slug, intent, status, release, generation, revision, (limits->>'connections')::int,
             sealed_postgres_password, sealed_redis_password
         from instance join brand on brand.id = brand_id join plan on plan.name = brand.plan
         """
 
     private func decode(_ row: PostgresRow) throws -> Instance {
-        let (brand, slug, intent, generation, revision, connections, postgres, redis) = try row.decode(
-            (BrandID, Slug, String, Int64, Int64, Int, String, String).self)
+        let (brand, slug, intent, status, release, generation, revision, connections, postgres, redis) =
+            try row.decode(
+                (BrandID, Slug, String, String, String?, Int64, Int64, Int, String, String).self)
+        guard let intent = Instance.Intent(rawValue: intent),
+            let status = BrandView.Status(rawValue: status)
+        else {
+            throw Fault(.internal, doing: "read the instance of '\(slug)'", "its state is unknown here")
+        }
         return Instance(
-            brand: brand, slug: slug, intent: Instance.Intent(rawValue: intent) ?? .stopped,
+            brand: brand, slug: slug, intent: intent, status: status, release: release,
             generation: generation, revision: revision, connections: connections,
             postgresPassword: SealedSecret(text: postgres), redisPassword: SealedSecret(text: redis))
     }

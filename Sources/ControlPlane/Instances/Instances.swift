@@ -10,13 +10,19 @@ struct Instances: Sendable {
     let tenants: TenantStore
     let files: InstanceFiles
     let supervisor: any Supervisor
-    /// The path of `constintel-instance`.
-    let executable: String
+    let releases: Releases
 
     /// Sees to it that the instance runs with its present configuration; returns once it was launched.
     func start(_ instance: Instance) async throws {
         try files.write(instance)
         try await supervisor.start(unit(instance))
+    }
+
+    /// Sees to it that the instance runs, or does not, as is meant. The edge does not know a deleted brand.
+    func settle(_ instance: Instance) async throws {
+        if instance.runs { return try await start(instance) }
+        try await stop(instance.slug)
+        if instance.status == .deleted { try files.hide(instance.slug) } else { try files.write(instance) }
     }
 
     /// Stops the process if there is one.
@@ -38,9 +44,9 @@ struct Instances: Sendable {
     private func unit(_ instance: Instance) throws -> UnitSpecification {
         let slug = instance.slug
         var unit = UnitSpecification(
-            name: slug.unitName, executable: executable,
+            name: slug.unitName, executable: releases.executable(instance.release),
             arguments: ["--configuration", files.configurationPath(slug)],
-            logFile: "\(files.layout.logs)/\(slug.unitName).log", readiness: .notify)
+            logFile: files.layout.log(slug), readiness: .notify)
         unit.workingDirectory = files.layout.instance(slug)
         unit.version = String(decoding: try files.configurationText(instance), as: UTF8.self)
         for name in ["CONSTINTEL_LOG_LEVEL", "CONSTINTEL_FAILPOINT", "TZDIR", "LD_LIBRARY_PATH"] {

@@ -26,6 +26,8 @@ struct Provisioning: Sendable {
     /// The request has reserved the slug together with the operation; here its id is noted for later steps.
     private var reserve: Step {
         Step("reserve") { context in
+            [PlannedEffect("control database", "insert brand '\(context.subject)' with the id <chosen>")]
+        } perform: { context in
             let slug = try Slug(context.subject)
             guard let brand = try await brands.brand(slug) else {
                 throw Fault(.notFound, doing: "provision '\(slug)'", "the brand is gone")
@@ -38,6 +40,12 @@ struct Provisioning: Sendable {
 
     private var mintSecrets: Step {
         Step("mintSecrets") { context in
+            [
+                PlannedEffect(
+                    "control database",
+                    "insert instance of '\(context.subject)' with the secrets <chosen and sealed>")
+            ]
+        } perform: { context in
             let slug = try Slug(context.subject)
             try await store.insert(
                 slug,
@@ -52,6 +60,8 @@ struct Provisioning: Sendable {
 
     private var createRoles: Step {
         Step("createRoles") { context in
+            TenantStore.plannedRoles(try Slug(context.subject))
+        } perform: { context in
             let instance = try await store.instance(Slug(context.subject))
             let password = try sealer.open(
                 instance.postgresPassword, for: InstanceSecret.postgresPassword.context(instance.slug))
@@ -64,6 +74,8 @@ struct Provisioning: Sendable {
 
     private var createSchema: Step {
         Step("createSchema") { context in
+            TenantStore.plannedSchema(try Slug(context.subject))
+        } perform: { context in
             try await tenants.createSchema(store.instance(Slug(context.subject)))
             return [:]
         } undo: { context in
@@ -73,6 +85,8 @@ struct Provisioning: Sendable {
 
     private var createStreamUser: Step {
         Step("createStreamUser") { context in
+            [PlannedEffect("redis", StreamUsers.planned(try Slug(context.subject)))]
+        } perform: { context in
             let instance = try await store.instance(Slug(context.subject))
             let password = try sealer.open(
                 instance.redisPassword, for: InstanceSecret.redisPassword.context(instance.slug))
@@ -86,6 +100,8 @@ struct Provisioning: Sendable {
     /// What is projected goes with the schema, so there is nothing to undo.
     private var project: Step {
         Step("project") { context in
+            try await instances.planned(.project, Slug(context.subject))
+        } perform: { context in
             try await instances.project(Slug(context.subject))
             return [:]
         } undo: { _ in
@@ -94,6 +110,10 @@ struct Provisioning: Sendable {
 
     private var writeFiles: Step {
         Step("writeFiles") { context in
+            instances.files.writtenPaths(try Slug(context.subject)).map {
+                PlannedEffect("files", "write \($0)")
+            }
+        } perform: { context in
             try instances.files.write(try await store.instance(Slug(context.subject)))
             return [:]
         } undo: { context in
@@ -103,6 +123,8 @@ struct Provisioning: Sendable {
 
     private var startInstance: Step {
         Step("startInstance") { context in
+            [PlannedEffect("supervisor", "start \(try Slug(context.subject).unitName)")]
+        } perform: { context in
             let slug = try Slug(context.subject)
             try await store.intend(.running, slug)
             try await instances.start(store.instance(slug))
@@ -117,6 +139,8 @@ struct Provisioning: Sendable {
     /// A daemon that resumes here has no unit yet: starting comes before waiting, and is idempotent.
     private var awaitReady: Step {
         Step("awaitReady") { context in
+            try await instances.planned(.awaitReady, Slug(context.subject))
+        } perform: { context in
             let slug = try Slug(context.subject)
             try await instances.start(store.instance(slug))
             try await instances.awaitReady(slug)
@@ -128,6 +152,11 @@ struct Provisioning: Sendable {
 
     private var activate: Step {
         Step("activate") { context in
+            [
+                PlannedEffect(
+                    "control database", "update brand '\(context.subject)': status: what its plan says")
+            ]
+        } perform: { context in
             try await brands.activate(Slug(context.subject))
             return [:]
         } undo: { context in
@@ -139,9 +168,6 @@ struct Provisioning: Sendable {
     private var tenants: TenantStore { instances.tenants }
 
     private func brand(_ context: StepContext) throws -> BrandID {
-        guard let id = BrandID(try context.output("brand", of: "reserve")) else {
-            throw Fault(.internal, doing: "go on with the operation", "the brand's id is malformed")
-        }
-        return id
+        try context.brand(of: "reserve")
     }
 }

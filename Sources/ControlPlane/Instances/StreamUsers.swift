@@ -25,6 +25,12 @@ struct StreamUsers: Sendable {
         }
     }
 
+    /// The command of `define`, with a placeholder for the password.
+    static func planned(_ slug: Slug) -> String {
+        let commands = commands.map { "+\($0)" }.joined(separator: " ")
+        return "ACL SETUSER \(slug.redisUser) reset on <password> ~\(slug.redisPrefix)* \(commands)"
+    }
+
     /// Deletes the brand's user and all of its keys.
     func delete(_ slug: Slug) async throws {
         do {

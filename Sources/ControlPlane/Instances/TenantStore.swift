@@ -2,6 +2,7 @@ import Contract
 import Kernel
 import Postgres
 import TenantSchema
+import Workflow
 
 /// A brand's place in the brands database: its two roles, its schema, and what is projected into it.
 ///
@@ -23,34 +24,75 @@ struct TenantStore: Sendable {
     /// Makes the owner role and the runtime role, or sets an earlier attempt's right.
     func createRoles(_ instance: Instance, verifier: ScramVerifier) async throws {
         let slug = instance.slug
-        let owner: SQL = "\(identifier: slug.ownerRole)"
-        let runtime: SQL = "\(identifier: slug.runtimeRole)"
-        let connections = instance.connections * TenantStore.connectionsPerConnection
-        try await pool.transaction { transaction in
+        try await changing { transaction in
             try await createRole(slug.ownerRole, of: instance.brand, in: transaction)
             try await createRole(slug.runtimeRole, of: instance.brand, in: transaction)
-            let database: SQL = "\(identifier: try await database(transaction))"
-            var statements: [SQL] = [
-                "alter role \(owner) nologin",
-                "grant \(owner), \(runtime) to current_user",
-                """
-                alter role \(runtime) login connection limit \(raw: "\(connections)")
-                    password \(literal: verifier.text)
-                """,
-                "alter role \(runtime) set search_path = \(identifier: slug.schemaName)",
-                "grant connect, temporary on database \(database) to \(runtime)",
-            ]
-            statements += TenantStore.timeouts.map {
+            let database = try await database(transaction)
+            try await transaction.run(
+                all: TenantStore.rights(
+                    of: slug, connections: "\(TenantStore.limit(instance))", verifier: verifier.text,
+                    database: database))
+        }
+    }
+
+    /// What makes two roles a brand's: who may log in and how, and with which defaults.
+    private static func rights(
+        of slug: Slug, connections: String, verifier: String, database: String
+    ) -> [SQL] {
+        let owner: SQL = "\(identifier: slug.ownerRole)"
+        let runtime: SQL = "\(identifier: slug.runtimeRole)"
+        let statements: [SQL] = [
+            "alter role \(owner) nologin",
+            "grant \(owner), \(runtime) to current_user",
+            """
+            alter role \(runtime) login connection limit \(raw: connections) password \(literal: verifier)
+            """,
+            "alter role \(runtime) set search_path = \(identifier: slug.schemaName)",
+            "grant connect, temporary on database \(identifier: database) to \(runtime)",
+        ]
+        return statements
+            + TenantStore.timeouts.map {
                 "alter role \(runtime) set \(raw: $0.0) = \(literal: $0.1)"
             }
-            try await transaction.run(all: statements)
+    }
+
+    /// The statements of `createRoles`, with placeholders for what is chosen later.
+    static func plannedRoles(_ slug: Slug) -> [PlannedEffect] {
+        let made = [slug.ownerRole, slug.runtimeRole].map { "create role \"\($0)\"" }
+        let rights = rights(
+            of: slug, connections: "<of the plan>", verifier: "<password>", database: "<brands database>")
+        return (made + rights.map(\.shown)).map { PlannedEffect("brands database", $0) }
+    }
+
+    /// The statements of `createSchema`, but for the tables.
+    static func plannedSchema(_ slug: Slug) -> [PlannedEffect] {
+        [
+            "create schema \"\(slug.schemaName)\" authorization \"\(slug.ownerRole)\"",
+            "create the tables of the tenant schema, version \(TenantSchema.version)",
+        ].map { PlannedEffect("brands database", $0) }
+            + TenantSchema.grants(runtimeRole: slug.runtimeRole, schema: slug.schemaName)
+            .split(separator: "\n").map { PlannedEffect("brands database", String($0)) }
+    }
+
+    private static func limit(_ instance: Instance) -> Int {
+        instance.connections * TenantStore.connectionsPerConnection
+    }
+
+    /// Allows the runtime role as many connections as the plan says.
+    func limitConnections(_ instance: Instance) async throws {
+        try await changing { transaction in
+            try await transaction.run(
+                """
+                alter role \(identifier: instance.slug.runtimeRole)
+                    connection limit \(raw: "\(TenantStore.limit(instance))")
+                """)
         }
     }
 
     /// Drops both roles with whatever they own or were granted, and ends their sessions.
     func dropRoles(_ slug: Slug, of brand: BrandID) async throws {
         for role in [slug.runtimeRole, slug.ownerRole] {
-            try await pool.transaction { transaction in
+            try await changing { transaction in
                 guard try await roleComment(role, in: transaction) == mark(brand) else { return }
                 try await transaction.run(all: [
                     "select pg_terminate_backend(pid) from pg_stat_activity where usename = \(role)",
@@ -64,7 +106,7 @@ struct TenantStore: Sendable {
     /// Makes the schema with all tables and grants in one transaction; an existing one of the brand stays.
     func createSchema(_ instance: Instance) async throws {
         let slug = instance.slug
-        try await pool.transaction { transaction in
+        try await changing { transaction in
             guard try await !schemaExists(slug, of: instance.brand, in: transaction) else { return }
             try await transaction.run(all: [
                 "create schema \(identifier: slug.schemaName) authorization \(identifier: slug.ownerRole)",
@@ -80,7 +122,7 @@ struct TenantStore: Sendable {
 
     /// Drops the schema with everything in it.
     func dropSchema(_ slug: Slug, of brand: BrandID) async throws {
-        try await pool.transaction { transaction in
+        try await changing { transaction in
             guard try await schemaExists(slug, of: brand, in: transaction) else { return }
             try await transaction.run("drop schema \(identifier: slug.schemaName) cascade")
         }
@@ -88,7 +130,7 @@ struct TenantStore: Sendable {
 
     /// Makes the partitions of raw events that the coming months need.
     func ensurePartitions(_ slug: Slug) async throws {
-        try await pool.transaction { transaction in
+        try await changing { transaction in
             try await beOwner(slug, in: transaction)
             try await transaction.run("select ensure_event_partitions(12)")
         }
@@ -98,7 +140,7 @@ struct TenantStore: Sendable {
     func write(_ projection: Projection) async throws {
         let settings = try JSONB(encoding: projection.settings)
         let limits = try JSONB(encoding: projection.limits)
-        try await pool.transaction { transaction in
+        try await changing { transaction in
             try await beOwner(projection.slug, in: transaction)
             let written = try await transaction.run(
                 """
@@ -129,6 +171,13 @@ struct TenantStore: Sendable {
                 as key (public_id, hash, environment, scopes, expires_at, revoked_at)
             """,
         ])
+    }
+
+    /// A transaction that changes something, which only a daemon that leads may.
+    private func changing(_ body: (PostgresTransaction) async throws -> Void) async throws {
+        try await pool.transaction { transaction in
+            try await body(transaction)
+        }
     }
 
     /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.

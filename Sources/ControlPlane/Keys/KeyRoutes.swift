@@ -17,6 +17,13 @@ struct KeyRoutes: Sendable {
             let brand = try await brands.brand(slug, doing: change.doing)
             let key = try keys.mint(change.body, for: brand)
             return try await changes.answer(change, status: .created) {
+                OperationPlan(
+                    kind: "key.create", subject: slug,
+                    effects: [
+                        ("control database", "insert api_key '\(change.body.name)' as <chosen>"),
+                        ("brands database", "replace all rows of \(brand.slug.schemaName).api_key"),
+                    ])
+            } remembered: {
                 KeyCreated(key: "shown once, when the key was created", view: $0.view)
             } _: { transaction in
                 try await keys.create(key, for: brand, in: transaction)
@@ -40,7 +47,14 @@ struct KeyRoutes: Sendable {
             let change = try await request.change(context, .manageKeys(slug), doing: Keys.revoking)
             let brand = try await brands.brand(slug, doing: change.doing)
             let publicId = try context.parameter("publicId")
-            return try await changes.answer(change, status: .noContent) { transaction in
+            return try await changes.answer(change, status: .noContent) {
+                OperationPlan(
+                    kind: "key.revoke", subject: slug,
+                    effects: [
+                        ("control database", "update api_key '\(publicId)': revoked_at: now"),
+                        ("brands database", "replace all rows of \(brand.slug.schemaName).api_key"),
+                    ])
+            } _: { transaction in
                 try await keys.revoke(publicId, of: brand, in: transaction)
                 return NoBody()
             } then: { _ in

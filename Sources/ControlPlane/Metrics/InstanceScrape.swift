@@ -54,7 +54,7 @@ struct InstanceScrape: Sendable {
 
 extension Slug {
     /// The brand whose instance a supervisor knows by this name; nil for other units.
-    fileprivate init?(unitName: String) {
+    init?(unitName: String) {
         guard let at = unitName.firstIndex(of: "@"),
             let slug = try? Slug(String(unitName[unitName.index(after: at)...])), slug.unitName == unitName
         else { return nil }

@@ -81,17 +81,21 @@ struct Changes: Sendable {
         return try WebResponse.accepted(once)
     }
 
-    /// Makes a change of one step within a transaction, which has no plan, and answers it. `remembered` is
+    /// Makes a change of one step within a transaction and answers it; with `?plan=true` answers 200 with its
+    /// plan, and nothing is done. `remembered` is
     /// what a repeated request gets: the answer without what is shown only once.
     ///
     /// - Parameter then: what follows the commit, and follows again when the request is repeated.
     func answer<Body, Answer: Codable & Sendable>(
         _ change: ChangeRequest<Body>, status: HTTPResponse.Status = .ok,
-        remembered: @Sendable (Answer) -> Answer = { $0 },
+        plan: () async throws -> OperationPlan, remembered: @Sendable (Answer) -> Answer = { $0 },
         _ work: (PostgresTransaction) async throws -> Answer,
         then: (Answer) async throws -> Void = { _ in }
     ) async throws -> Response {
-        try change.requireNoPlan()
+        if change.isPlan {
+            try await idempotency.requireUnused(change.key, doing: change.doing)
+            return try WebResponse.json(try await plan())
+        }
         let once = try await idempotency.once(
             change.key, doing: change.doing, remembered: remembered, work)
         try await then(once.answer)
@@ -99,12 +103,16 @@ struct Changes: Sendable {
     }
 }
 
-extension ChangeRequest {
-    /// - Throws: `Fault.invalid` where a plan is asked for, of a change that has none.
-    func requireNoPlan() throws(Fault) {
-        guard !isPlan else {
-            throw Fault(.invalid, doing: doing, "this change is of one step, and has no plan", field: "plan")
-        }
+extension OperationPlan {
+    /// The plan of a change of one step; each effect is a target and what is done there.
+    init(kind: String, subject: String, effects: [(target: String, action: String)]) {
+        self.init(
+            kind: kind, subject: subject,
+            steps: [
+                Step(
+                    name: "change", isReversible: true,
+                    effects: effects.map { Effect(target: $0.target, action: $0.action) })
+            ])
     }
 }
 

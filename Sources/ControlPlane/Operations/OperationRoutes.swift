@@ -9,6 +9,7 @@ import Web
 /// `/api/admin/operations`.
 struct OperationRoutes: Sendable {
     let operations: Operations
+    let changes: Changes
 
     func add(to admin: RouterGroup<WebContext>) {
         admin.get("operations") { request, context in
@@ -16,7 +17,8 @@ struct OperationRoutes: Sendable {
             try context.authenticated(doing: doing).require(.operate, doing: doing)
             return try WebResponse.json(
                 try await operations.list(
-                    subject: request.query("subject"), after: request.cursor(doing: doing),
+                    subject: request.query("subject"), state: request.query("state"),
+                    after: request.cursor(doing: doing),
                     limit: request.pageLimit(doing: doing)))
         }
         admin.get("operations/:id") { _, context in
@@ -31,6 +33,37 @@ struct OperationRoutes: Sendable {
             // What does not exist is a 404 here; once the stream has begun it could only break off.
             _ = try await operations.show(id)
             return events(id)
+        }
+        addSteering(to: admin)
+    }
+
+    private func addSteering(to admin: RouterGroup<WebContext>) {
+        admin.post("operations/:id/retry") { request, context in
+            try await steer(request, context, doing: "try the operation again") { id, principal in
+                try await operations.retry(id, by: principal)
+            }
+        }
+        admin.post("operations/:id/unwind") { request, context in
+            try await steer(request, context, doing: "take the operation back") { id, principal in
+                try await operations.unwind(id, by: principal)
+            }
+        }
+    }
+
+    private func steer(
+        _ request: Request, _ context: WebContext, doing: String,
+        _ turn: (_ id: String, _ person: String) async throws -> OperationView
+    ) async throws -> Response {
+        let change = try await request.change(context, .operate, doing: doing)
+        let id = try context.parameter("id")
+        return try await changes.answer(change) {
+            throw Fault(
+                .invalid, doing: doing, "there is no plan of it: the operation itself lists its steps",
+                field: "plan")
+        } _: { _ in
+            try await turn(id, change.requestedBy)
+        } then: { _ in
+            changes.executor.poke()
         }
     }
 

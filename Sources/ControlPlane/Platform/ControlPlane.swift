@@ -14,6 +14,7 @@ import Workflow
 struct ControlPlane: Sendable {
     private let foundations: Foundations
     private let brandRoutes: BrandRoutes
+    private let lifecycleRoutes: LifecycleRoutes
     private let keyRoutes: KeyRoutes
     private let userRoutes: UserRoutes
     private let operationRoutes: OperationRoutes
@@ -22,6 +23,9 @@ struct ControlPlane: Sendable {
     private let idempotency: IdempotencyStore
     private let audit: Audit
     let executor: SagaExecutor
+    let lifecycle: Lifecycle
+    /// Every kind of operation that there is.
+    let sagas: [Saga]
     let provisioning: Saga
     let reconciler: Reconciler
 
@@ -42,16 +46,25 @@ struct ControlPlane: Sendable {
         idempotency = IdempotencyStore(
             pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
+        let intents = BrandIntentStore(pool: control, clock: clock)
+        let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
+        let purging = Purging(intents: intents, instances: instances, streamUsers: streamUsers)
+        sagas = [provisioning] + lifecycleSagas.all + [purging.saga]
         executor = SagaExecutor(
-            sagas: [provisioning], pool: control, clock: clock, settings: foundations.saga, logger: logger)
+            sagas: sagas, pool: control, clock: clock, settings: foundations.saga, logger: logger)
         reconciler = withMetricsFactory(foundations.metrics) {
             Reconciler(instances: instances, streamUsers: streamUsers, clock: clock, logger: logger)
         }
-        let brands = Brands(
-            store: brandStore, operations: operations, idempotency: idempotency, executor: executor,
-            provisioning: provisioning, supervisor: foundations.supervisor, clock: clock)
-        brandRoutes = BrandRoutes(brands: brands)
         let changes = Changes(idempotency: idempotency, executor: executor)
+        let brands = Brands(
+            store: brandStore, operations: operations, provisioning: provisioning, reconciler: reconciler,
+            installed: instances.releases,
+            supervisor: foundations.supervisor, clock: clock)
+        brandRoutes = BrandRoutes(brands: brands, changes: changes)
+        lifecycle = Lifecycle(
+            intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
+            purging: purging, releases: instances.releases, clock: clock)
+        lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         keyRoutes = KeyRoutes(
             brands: brands,
             keys: Keys(
@@ -59,8 +72,7 @@ struct ControlPlane: Sendable {
                 logger: logger),
             changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
-        operationRoutes = OperationRoutes(
-            operations: Operations(store: operations, pauses: foundations.saga.clock))
+        operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = PlatformRoutes(
             edge: foundations.places.edge, supervisor: foundations.supervisor,
             control: ProbeStore(pool: control), brands: ProbeStore(pool: foundations.brands),
@@ -71,6 +83,15 @@ struct ControlPlane: Sendable {
             edge: foundations.places.edge, clock: clock, logger: logger)
     }
 
+    private static func operationRoutes(
+        _ foundations: Foundations, _ store: OperationStore, _ changes: Changes
+    ) -> OperationRoutes {
+        let steps = StepStore(pool: foundations.control)
+        return OperationRoutes(
+            operations: Operations(store: store, steps: steps, pauses: foundations.saga.clock),
+            changes: changes)
+    }
+
     private static func instances(_ foundations: Foundations) -> Instances {
         Instances(
             store: InstanceStore(pool: foundations.control, clock: foundations.clock),
@@ -78,7 +99,9 @@ struct ControlPlane: Sendable {
             files: InstanceFiles(
                 layout: foundations.layout, places: foundations.places, sealer: foundations.keys.sealer,
                 tokenKeys: foundations.keys.tokenKeys),
-            supervisor: foundations.supervisor, executable: foundations.places.instanceExecutable)
+            supervisor: foundations.supervisor,
+            releases: Releases(
+                directory: foundations.layout.releases, ownExecutable: foundations.places.instanceExecutable))
     }
 }
 
@@ -98,6 +121,7 @@ extension ControlPlane {
             .init(service: Loop { try await executor.run() }, serviceName: "executor"),
             .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
             .init(service: Loop { try await keepHouse() }, serviceName: "housekeeping"),
+            .init(service: Loop { try await purgeDue() }, serviceName: "purging"),
             .init(service: edge, serviceName: "edge listener"),
             .init(service: local, serviceName: "operator listener"),
         ]
@@ -128,6 +152,7 @@ extension ControlPlane {
             .add(middleware: recording)
         platformRoutes.add(to: admin)
         brandRoutes.add(to: admin)
+        lifecycleRoutes.add(to: admin)
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
@@ -140,6 +165,19 @@ extension ControlPlane {
             registry: foundations.metrics, supervisor: foundations.supervisor,
             scrape: InstanceScrape(layout: foundations.layout), fleet: FleetStore(pool: foundations.control),
             pools: [("control", foundations.control), ("brands", foundations.brands)])
+    }
+
+    /// Begins to purge the deleted brands whose grace period has passed, every minute.
+    private func purgeDue() async throws {
+        while true {
+            do {
+                try await lifecycle.purgeDue(logger: foundations.logger)
+            } catch {
+                try Task.checkCancellation()
+                foundations.logger.warning("could not look for brands to purge: \(error)")
+            }
+            try await foundations.saga.clock.sleep(for: .seconds(60))
+        }
     }
 
     /// Forgets what has expired, once an hour.

@@ -23,8 +23,10 @@ enum PrivateFile {
         return Array(data)
     }
 
-    /// Puts `bytes` into a file, whole or not at all, also after a power cut.
+    /// Puts `bytes` into a file, whole or not at all, also after a power cut. A file that has them already,
+    /// closed to others, stays as it is.
     static func write(_ bytes: [UInt8], to path: String) throws(Fault) {
+        if has(bytes, at: path) { return }
         let temporary = path + ".new"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure(path) }
@@ -38,6 +40,14 @@ enum PrivateFile {
             written += max(0, count)
         }
         guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure(path) }
+    }
+
+    private static func has(_ bytes: [UInt8], at path: String) -> Bool {
+        var file = stat()
+        guard lstat(path, &file) == 0, file.st_mode == S_IFREG | 0o600, file.st_size == bytes.count else {
+            return false
+        }
+        return FileManager.default.contents(atPath: path).map { $0.elementsEqual(bytes) } ?? false
     }
 
     /// Removes a file or a directory with all in it; what is gone already is fine.

@@ -15,6 +15,10 @@ struct StateLayout: Sendable {
     var operatorSocket: String { "\(run)/operator.sock" }
     /// Instances' sockets, and a marker for each brand that is known.
     var instanceSockets: String { "\(run)/instances" }
+    /// What one brand's instance prints.
+    func log(_ slug: Slug) -> String { "\(logs)/\(slug.unitName).log" }
+    /// Installed releases of the instance program.
+    var releases: String { "\(root)/releases" }
     var secrets: String { "\(root)/secrets" }
 
     /// The configuration and credentials of one brand's instance, and its own files.

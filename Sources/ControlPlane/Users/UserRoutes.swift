@@ -14,6 +14,11 @@ struct UserRoutes: Sendable {
                 UserDraft.self, context, .manageUsers, doing: UserSpecification.doing)
             let user = try await users.prepare(change.body)
             return try await changes.answer(change, status: .created) {
+                OperationPlan(
+                    kind: "user.create", subject: change.body.email,
+                    effects: [("control database", "insert user '\(change.body.email)' with the id <chosen>")]
+                )
+            } remembered: {
                 UserCreated(user: $0.user, password: nil)
             } _: { transaction in
                 try await users.create(user, in: transaction)

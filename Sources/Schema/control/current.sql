@@ -30,8 +30,10 @@ create table brand (
     currency text not null,
     plan text not null references plan (name),
     status text not null check (status in ('provisioning', 'trial', 'active', 'suspended', 'deleted')),
-    -- Why it is suspended.
+    -- Why it is suspended, and what it is again when it is resumed.
     status_reason text,
+    resumes_as text check (resumes_as in ('trial', 'active')),
+    check ((status = 'suspended') <= (resumes_as is not null)),
     -- What a deleted brand was, and is again when it is undeleted.
     status_before text check (status_before in ('trial', 'active', 'suspended')),
     -- When a deleted brand's data goes for good.
@@ -158,6 +160,8 @@ create table operation_step (
     ordinal integer not null,
     name text not null,
     version integer not null,
+    -- Whether it can be taken back, by the release that planned it.
+    is_reversible boolean not null,
     state text not null check (state in ('pending', 'running', 'done', 'undoing', 'undone')),
     -- How often it was begun, in either direction.
     attempts integer not null default 0,

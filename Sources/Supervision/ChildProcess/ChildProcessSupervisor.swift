@@ -98,6 +98,8 @@ extension ChildProcessSupervisor {
         return statuses
     }
 
+    public func changes() -> UnitChanges { surroundings.board.changes() }
+
     /// The units that an earlier supervisor left running or recorded, and that have not been started since.
     public func leftovers() -> [String] {
         let known = Set(units.map(\.name))
@@ -124,6 +126,7 @@ extension ChildProcessSupervisor {
     private func remove(_ unit: ChildUnit) async {
         await unit.stop()
         units.removeAll { $0 === unit }
+        surroundings.board.announce(unit.name)
     }
 
     private func stopLeftover(_ name: String) async {

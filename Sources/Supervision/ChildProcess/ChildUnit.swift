@@ -34,6 +34,7 @@ actor ChildUnit {
         let logger: Logger
         let clock: any Clock<Duration>
         let wallClock: any WallClock
+        let board = UnitChangeBoard()
     }
 
     init(_ specification: UnitSpecification, in surroundings: Surroundings) {
@@ -42,7 +43,8 @@ actor ChildUnit {
         self.specification = specification
         self.surroundings = surroundings
         files = UnitFiles(directory: surroundings.directory, unit: specification.name)
-        status = UnitStatus(state: .starting, since: surroundings.wallClock.now())
+        status = UnitStatus(
+            state: .starting, since: surroundings.wallClock.now(), specification: specification.digest)
     }
 
     private var logger: Logger { surroundings.logger }
@@ -302,6 +304,7 @@ extension ChildUnit {
 
     /// Tells every reader, and drops those that are no longer listening.
     private func publish() {
+        surroundings.board.announce(name)
         readers.removeAll { reader in
             if case .terminated = reader.yield(status) { return true }
             return false

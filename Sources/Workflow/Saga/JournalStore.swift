@@ -9,6 +9,8 @@ import Postgres
 struct JournalStore: Sendable {
     let pool: PostgresPool
     let clock: any WallClock
+    /// Who works, as operations and people are told.
+    let holder: String
 
     /// The ids of operations that are to be done or undone, oldest first.
     func unfinished(limit: Int) async throws -> [UUIDv7] {
@@ -83,17 +85,41 @@ struct JournalStore: Sendable {
             """)
     }
 
-    /// Moves the whole operation from one state to another; `error` is kept from before when nil.
+    /// Moves the whole operation from one state to another, and puts a final one into the audit log. `error` is
+    /// added to what is known when it gets stuck, and replaces it otherwise.
     func move(
         _ operation: UUIDv7, from: [Operation.State], to state: Operation.State, error: String? = nil
     ) async throws -> Bool {
-        try await pool.run(
+        let now = clock.now()
+        let isFinal = ![.pending, .running, .unwinding].contains(state)
+        return try await !pool.run(
             """
-            update operation set state = \(state.rawValue), error = coalesce(\(error)::text, error),
-                updated_at = \(clock.now())
-            where id = \(operation) and state = any(\(from.map(\.rawValue)))
+            with moved as (
+                update operation set state = \(state.rawValue),
+                    is_unwinding = is_unwinding or \(state == .unwinding),
+                    error = case when \(state == .done) then null
+                        when \(state == .stuck)
+                            then right(concat_ws('; then ', error, \(error)::text), \(longestError)::int)
+                        else coalesce(\(error)::text, error) end,
+                    held_by = coalesce(held_by, \(holder)), updated_at = \(now)
+                where id = \(operation) and state = any(\(from.map(\.rawValue)))
+                returning id, kind, subject, state, requested_by, error
+            ), audited as (
+                insert into audit_log
+                    (id, at, actor, origin, action, subject, outcome, operation_id, detail)
+                select \(UUIDv7(at: now)), \(now), requested_by, 'constinteld', kind, subject, state, id, error
+                from moved where \(isFinal)
+            )
+            select id from moved
             """
-        ).affected == 1
+        ).isEmpty
+    }
+
+    /// Whether the operation is still in one of these states.
+    func stands(_ operation: UUIDv7, in states: [Operation.State]) async throws -> Bool {
+        try await !pool.run(
+            "select id from operation where id = \(operation) and state = any(\(states.map(\.rawValue)))"
+        ).isEmpty
     }
 
     /// Both rows in one statement: the operation's row is the lock that an unwinding would take.
@@ -105,7 +131,7 @@ struct JournalStore: Sendable {
             """
             with moved as (
                 update operation set state = \(operationTo.rawValue), step = \(step.name),
-                    updated_at = \(clock.now())
+                    held_by = \(holder), updated_at = \(clock.now())
                 where id = \(operation) and state = any(\(operationFrom))
                 returning id
             )
@@ -118,6 +144,9 @@ struct JournalStore: Sendable {
         ).affected == 1
     }
 }
+
+/// What is kept of an operation's history of errors.
+let longestError = 4000
 
 extension Step.Output {
     /// As it is stored.

@@ -2,7 +2,8 @@ import Kernel
 
 /// One run of a saga, as it stands in the journal.
 package struct Operation: Sendable {
-    /// Where it stands. `stuck`: an undo failed for good, and a person must follow the runbook.
+    /// Where it stands. `stuck`: it can neither go on nor be taken back by itself, and a person must follow the
+    /// runbook.
     package enum State: String, Sendable, CaseIterable {
         case pending, running, unwinding, done, failed, stuck, cancelled
     }
@@ -18,6 +19,12 @@ package struct Operation: Sendable {
     /// What made it unwind or got it stuck.
     package let error: String?
     package let runbook: String
+    /// Whether it is being taken back, or was when it ended.
+    package let isUnwinding: Bool
+    /// Who asked for it: `local`, `user <id>`, or `constinteld`.
+    package let requestedBy: String
+    /// The daemon that works on it, or did last.
+    package let heldBy: String?
     package let stepsDone: Int
     package let stepsTotal: Int
     package let createdAt: Timestamp
@@ -30,7 +37,7 @@ package struct OperationDraft: Sendable {
     package let saga: Saga
     package let subject: String
     package let input: Step.Output
-    /// Who asked: a user's id, or `local`.
+    /// Who asked: `local`, `user <id>`, or `constinteld`.
     package let requestedBy: String
 
     package init(id: UUIDv7, saga: Saga, subject: String, input: Step.Output, requestedBy: String) {

@@ -31,9 +31,7 @@ package struct RetryPolicy: Sendable {
                 return try await work()
             } catch {
                 if Task.isCancelled { throw CancellationError() }
-                guard !(error is CancellationError), attempt < attempts, isWorthwhile(error) else {
-                    throw error
-                }
+                guard attempt < attempts, isWorthwhile(error) else { throw error }
             }
             try await clock.sleep(for: pause(after: attempt))
             attempt += 1

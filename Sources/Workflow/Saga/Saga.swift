@@ -58,6 +58,11 @@ package struct Step: Sendable {
     }
 }
 
+extension Step {
+    /// Whether it can be taken back.
+    package var isReversible: Bool { undo != nil }
+}
+
 /// One thing that a step would do, as `--plan` shows it: secrets and ids yet to be chosen are placeholders.
 package struct PlannedEffect: Sendable, Equatable {
     /// Where: `control database`, `brands database`, `redis`, `files`, `supervisor`.
@@ -78,6 +83,8 @@ package struct StepContext: Sendable {
     package let subject: String
     package let input: Step.Output
     package let outputs: [String: Step.Output]
+    /// Nothing is done, and earlier steps have left nothing: what they would leave is a placeholder.
+    package let isPlan: Bool
     package let logger: Logger
 
     /// A value of the operation's input; its absence is a broken invariant, not bad input.
@@ -88,8 +95,9 @@ package struct StepContext: Sendable {
         return value
     }
 
-    /// A value that an earlier step left.
+    /// A value that an earlier step left; in a plan, `<key>`.
     package func output(_ key: String, of step: String) throws(Fault) -> String {
+        if isPlan { return "<\(key)>" }
         guard let value = outputs[step]?[key] else {
             throw Fault(.internal, doing: "go on with the operation", "step '\(step)' left no '\(key)'")
         }

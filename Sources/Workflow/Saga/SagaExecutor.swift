@@ -1,3 +1,4 @@
+import Glibc
 import Kernel
 import Logging
 import Postgres
@@ -19,6 +20,11 @@ package actor SagaExecutor {
         package var parallel = 8
         /// What is kept of an error's text.
         package var errorCharacters = 2000
+        /// How long one attempt at a step may take before it is cancelled and tried again. Generous: it is for
+        /// what is frozen, not for what is slow.
+        package var attemptLimit = Duration.seconds(300)
+        /// Who works, as operations and people are told.
+        package var holder = "pid \(getpid())"
         /// What pauses are waited by.
         package var clock: any Clock<Duration> = ContinuousClock()
 
@@ -40,7 +46,7 @@ package actor SagaExecutor {
     ) {
         self.sagas = Dictionary(uniqueKeysWithValues: sagas.map { ($0.kind, $0) })
         self.operations = OperationStore(pool: pool, clock: clock)
-        self.journal = JournalStore(pool: pool, clock: clock)
+        self.journal = JournalStore(pool: pool, clock: clock, holder: settings.holder)
         self.settings = settings
         self.logger = logger
         (looks, pokes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -50,7 +56,13 @@ package actor SagaExecutor {
     package nonisolated func poke() { pokes.yield() }
 
     /// Works until its task is cancelled; then each operation stays where its journal says. Run it once.
+    ///
+    /// Nothing that becomes of one operation ends it, except for a failpoint that halts.
     package func run() async throws {
+        do { try await work() } catch is Failpoint.Halted { throw CancellationError() }
+    }
+
+    private func work() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { [settings, pokes] in
                 // Ends the loop below when the group is cancelled, by whomever.
@@ -79,26 +91,42 @@ package actor SagaExecutor {
         }
     }
 
-    /// Throws only a cancellation.
+    /// How often an operation that was turned round meanwhile is read again at once.
+    private static let readings = 3
+
+    /// Throws only a cancellation, or a halt.
     private func follow(_ id: UUIDv7) async throws {
         defer { active.remove(id) }
+        var logger = logger
+        logger[metadataKey: "operation"] = "\(id)"
         do {
-            guard let operation = try await operations.operation(id) else { return }
-            var logger = logger
-            logger[metadataKey: "operation"] = "\(id)"
-            logger[metadataKey: "kind"] = "\(operation.kind)"
-            logger[metadataKey: "subject"] = "\(operation.subject)"
-            // A kind that this release does not know has no steps, and so gets stuck with its first.
-            let saga =
-                sagas[operation.kind] ?? Saga(kind: operation.kind, runbook: operation.runbook, steps: [])
-            try await SagaRun(
-                operation: operation, saga: saga, journal: journal, settings: settings, logger: logger
-            ).finish()
+            for _ in 0..<SagaExecutor.readings {
+                do {
+                    try await finish(id, logger)
+                    break
+                } catch is SagaRun.Overtaken {
+                    logger.info("the operation has been turned round")
+                }
+            }
             poke()
         } catch {
-            if error is CancellationError || Task.isCancelled { throw CancellationError() }
-            logger.warning(
-                "left an operation to be looked at again: \(error)", metadata: ["operation": "\(id)"])
+            if error is Failpoint.Halted { throw error }
+            try Task.checkCancellation()
+            logger.warning("left an operation to be looked at again: \(error)")
         }
+    }
+
+    private func finish(_ id: UUIDv7, _ logger: Logger) async throws {
+        guard let operation = try await operations.operation(id),
+            [.pending, .running, .unwinding].contains(operation.state)
+        else { return }
+        var logger = logger
+        logger[metadataKey: "kind"] = "\(operation.kind)"
+        logger[metadataKey: "subject"] = "\(operation.subject)"
+        // A kind that this release does not know has no steps, and so gets stuck with its first.
+        let saga = sagas[operation.kind] ?? Saga(kind: operation.kind, runbook: operation.runbook, steps: [])
+        try await SagaRun(
+            operation: operation, saga: saga, journal: journal, settings: settings, logger: logger
+        ).finish()
     }
 }

@@ -1,0 +1,116 @@
+import Contract
+import Kernel
+import Postgres
+
+/// The table `observation`, what is meant beside it, and what brands' schemas say of themselves.
+struct ObservationStore: Sendable {
+    /// The control database.
+    let pool: PostgresPool
+    /// The database with the brands' schemas.
+    let brands: PostgresPool
+    let clock: any WallClock
+
+    /// Brands by slug, those after `cursor`, that were provisioned and that no operation is changing: an
+    /// operation has its brand to itself.
+    func outlooks(after cursor: String, limit: Int) async throws -> [Outlook] {
+        let condition: SQL = " and slug > \(cursor) order by slug limit \(limit)"
+        return try await pool.run(ObservationStore.outlook + condition).map(decode)
+    }
+
+    /// This brand; nil when there is none, it was not provisioned yet or an operation is changing it.
+    func outlook(_ slug: Slug) async throws -> Outlook? {
+        try await pool.run(ObservationStore.outlook + " and slug = \(slug)").first.map(decode)
+    }
+
+    /// What was last seen of the brand; nil when nothing was.
+    func observation(of slug: Slug) async throws -> Observation? {
+        try await observations(of: [slug])[slug]
+    }
+
+    /// What was last seen of each of these brands; nothing of those of which nothing was.
+    func observations(of slugs: [Slug]) async throws -> [Slug: Observation] {
+        let rows = try await pool.run(
+            """
+            select slug, \(ObservationStore.observed) from observation
+            join brand on brand.id = observation.brand_id where slug = any(\(slugs.map(\.text)))
+            """)
+        return try Dictionary(
+            uniqueKeysWithValues: rows.map { row in
+                let (slug, state, pid, restarts, revision, failures, error, until) = try row.decode(
+                    (Slug, String, Int32?, Int, Int64, Int, String?, Timestamp?).self)
+                return (
+                    slug,
+                    Observation(
+                        state: state, pid: pid, restarts: restarts, projectedRevision: revision,
+                        failures: failures, error: error, quarantinedUntil: until)
+                )
+            })
+    }
+
+    /// Notes what is seen now; nothing for a brand that is gone.
+    func note(_ seen: Observation, of brand: BrandID) async throws {
+        try await pool.run(
+            """
+            insert into observation (brand_id, state, pid, restarts, projected_revision, failures, error,
+                quarantined_until, observed_at)
+            select id, \(seen.state), \(seen.pid)::int, \(seen.restarts)::int, \(seen.projectedRevision)::bigint,
+                \(seen.failures)::int, \(seen.error)::text, \(seen.quarantinedUntil)::timestamptz,
+                \(clock.now())::timestamptz
+            from brand where id = \(brand)
+            on conflict (brand_id) do update set state = excluded.state, pid = excluded.pid,
+                restarts = excluded.restarts, projected_revision = excluded.projected_revision,
+                failures = excluded.failures, error = excluded.error,
+                quarantined_until = excluded.quarantined_until, observed_at = excluded.observed_at
+            """)
+    }
+
+    /// The revision that the brand's schema says it has; nil when it says none.
+    func projectedRevision(_ slug: Slug) async throws -> Int64? {
+        try await brands.run("select revision from \(identifier: slug.schemaName).brand_state")
+            .first?.decode(0, as: Int64.self)
+    }
+
+    /// Makes the revision that is meant later than `revision`, so that it is written over what has that.
+    func raiseRevision(_ brand: BrandID, above revision: Int64) async throws {
+        try await pool.run(
+            """
+            update instance set revision = \(revision) + 1, updated_at = \(clock.now())
+            where brand_id = \(brand) and revision <= \(revision)
+            """)
+    }
+
+    private static let observed: SQL = """
+        observation.state, pid, restarts, projected_revision, failures, observation.error, quarantined_until
+        """
+
+    /// The fingerprint is of all that is meant, by whatever columns it may come to have.
+    private static let outlook: SQL = """
+        select brand.id, slug, status, intent, revision, paused_reason,
+            hashtextextended(row(instance.*, status, limits)::text, 0), observation.brand_id is not null,
+            coalesce(observation.state, ''), pid, coalesce(restarts, 0), coalesce(projected_revision, 0),
+            coalesce(failures, 0), observation.error, quarantined_until
+        from instance join brand on brand.id = instance.brand_id join plan on plan.name = brand.plan
+            left join observation on observation.brand_id = brand.id
+        where status <> 'provisioning' and not exists (
+            select 1 from operation where subject = slug
+                and operation.state in ('pending', 'running', 'unwinding', 'stuck'))
+        """
+
+    private func decode(_ row: PostgresRow) throws -> Outlook {
+        let (
+            brand, slug, status, intent, revision, pausedReason, fingerprint, isSeen, state, pid, restarts,
+            projectedRevision, failures, error, until
+        ) = try row.decode(
+            (
+                BrandID, Slug, String, String, Int64, String?, Int64, Bool, String, Int32?, Int, Int64, Int,
+                String?, Timestamp?
+            ).self)
+        let seen = Observation(
+            state: state, pid: pid, restarts: restarts, projectedRevision: projectedRevision,
+            failures: failures, error: error, quarantinedUntil: until)
+        return Outlook(
+            brand: brand, slug: slug, status: status,
+            intent: Instance.Intent(rawValue: intent) ?? .stopped, revision: revision,
+            pausedReason: pausedReason, fingerprint: fingerprint, observation: isSeen ? seen : nil)
+    }
+}

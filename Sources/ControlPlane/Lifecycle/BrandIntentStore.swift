@@ -1,0 +1,114 @@
+import Contract
+import Kernel
+import Postgres
+
+/// What is meant of brands, in the tables `brand` and `instance`.
+struct BrandIntentStore: Sendable {
+    let pool: PostgresPool
+    let clock: any WallClock
+
+    /// What is meant of the brand now.
+    func read(_ slug: Slug) async throws -> BrandIntent {
+        try await pool.transaction { try await read(slug, in: $0) }
+    }
+
+    /// The same within a change: nobody else changes the brand until `transaction` ends.
+    ///
+    /// - Throws: `Fault.notFound`, `Fault.conflict` before the brand was provisioned.
+    func read(_ slug: Slug, in transaction: PostgresTransaction) async throws -> BrandIntent {
+        let rows = try await transaction.run(
+            """
+            select name, domain, industry, time_zone, plan, status, status_reason, resumes_as, status_before,
+                purge_after, intent, release, previous_release
+            from brand left join instance on brand_id = brand.id
+            where slug = \(slug) for no key update of brand
+            """)
+        guard let row = rows.first else {
+            throw Fault(.notFound, doing: "read the brand", "there is no brand '\(slug)'")
+        }
+        let (
+            name, domain, industry, timeZone, plan, status, reason, resumesAs, before, purgeAfter, intent,
+            release, previous
+        ) = try row.decode(
+            (
+                String, String?, String?, String, String, String, String?, String?, String?, Timestamp?,
+                String?, String?, String?
+            ).self)
+        guard let intent, status != BrandView.Status.provisioning.rawValue else {
+            throw Fault(.conflict, doing: "change the brand", "'\(slug)' is still being provisioned")
+        }
+        guard let status = BrandView.Status(rawValue: status), let intent = Instance.Intent(rawValue: intent)
+        else {
+            throw Fault(.internal, doing: "read the brand '\(slug)'", "its state is unknown here")
+        }
+        return BrandIntent(
+            name: name, domain: domain, industry: industry, timeZone: timeZone, plan: plan, status: status,
+            statusReason: reason, resumesAs: resumesAs.flatMap(BrandView.Status.init(rawValue:)),
+            statusBefore: before.flatMap(BrandView.Status.init(rawValue:)), purgeAfter: purgeAfter,
+            instance: intent, release: release, previousRelease: previous)
+    }
+
+    /// Makes `intent` what is meant; what is projected of it gets a new revision. Nothing happens when it is
+    /// what is meant already.
+    func write(_ intent: BrandIntent, of slug: Slug) async throws {
+        try await pool.transaction { transaction in
+            guard try await read(slug, in: transaction) != intent else { return }
+            let now = clock.now()
+            try await transaction.run(
+                """
+                update brand set name = \(intent.name), domain = \(intent.domain),
+                    industry = \(intent.industry), time_zone = \(intent.timeZone), plan = \(intent.plan),
+                    status = \(intent.status.rawValue), status_reason = \(intent.statusReason),
+                    resumes_as = \(intent.resumesAs?.rawValue),
+                    status_before = \(intent.statusBefore?.rawValue), purge_after = \(intent.purgeAfter),
+                    updated_at = \(now)
+                where slug = \(slug)
+                """)
+            try await transaction.run(
+                """
+                update instance set intent = \(intent.instance.rawValue), release = \(intent.release),
+                    previous_release = \(intent.previousRelease), revision = revision + 1, updated_at = \(now)
+                from brand where brand.id = brand_id and slug = \(slug)
+                """)
+        }
+    }
+
+    /// What a plan makes of a brand that is neither suspended nor deleted; nil when there is no such plan.
+    func initialStatus(ofPlan plan: String, in transaction: PostgresTransaction) async throws
+        -> BrandView.Status?
+    {
+        try await transaction.run("select initial_status from plan where name = \(plan)").first
+            .flatMap { BrandView.Status(rawValue: try $0.decode(0, as: String.self)) }
+    }
+
+    /// Deleted brands whose grace period has passed and that no operation is changing.
+    func due(limit: Int) async throws -> [Slug] {
+        try await pool.run(
+            """
+            select slug from brand
+            where purge_after <= \(clock.now()) and not exists (
+                select from operation where subject = slug
+                    and state in ('pending', 'running', 'unwinding', 'stuck'))
+            order by purge_after limit \(limit)
+            """
+        ).map { try $0.decode(0, as: Slug.self) }
+    }
+
+    /// Removes everything that the control database has of a brand but its slug, which no other can have.
+    ///
+    /// The operation that does it stays, and the audit log.
+    func retire(_ slug: Slug, except operation: UUIDv7) async throws {
+        try await pool.transaction { transaction in
+            try await transaction.run(
+                """
+                with gone as (
+                    delete from brand where slug = \(slug) and status = 'deleted' returning slug, id
+                )
+                insert into retired_slug (slug, brand_id, retired_at)
+                select slug, id, \(clock.now()) from gone
+                """)
+            try await transaction.run(
+                "delete from operation where subject = \(slug) and id <> \(operation)")
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Contract
+import Foundation
+import HTTPTypes
+import Kernel
+import Postgres
+import Testing
+import Workflow
+
+@testable import ControlPlane
+
+/// How one kind of operation is brought about: what a brand must be before it, and the request.
+struct Scenario: Sendable, CustomTestStringConvertible {
+    let kind: String
+    /// Requests that bring a provisioned brand to where this kind can begin; nil before it is provisioned.
+    let before: [Call]?
+    let request: Call
+
+    var testDescription: String { kind }
+
+    /// A request about a brand.
+    struct Call: Sendable {
+        let method: HTTPRequest.Method
+        /// Below `/api/admin/brands/<slug>`; nil for the brands themselves.
+        let path: String?
+        let body: @Sendable (Slug) -> (any Encodable & Sendable)?
+
+        init(
+            _ method: HTTPRequest.Method, _ path: String?,
+            _ body: @escaping @Sendable (Slug) -> (any Encodable & Sendable)? = { _ in nil }
+        ) {
+            self.method = method
+            self.path = path
+            self.body = body
+        }
+    }
+
+    private static let suspend = Call(.post, "/suspend") { _ in ReasonBody(reason: "unpaid") }
+    private static let delete = Call(.delete, "") { _ in BrandDeletion(graceDays: 30) }
+    private static let stop = Call(.post, "/instance/stop")
+    private static let upgrade = Call(.post, "/instance/upgrade") { _ in ReleaseChange(release: "2.0") }
+
+    /// One for every kind that there is; the matrix fails when one is missing.
+    static let all = [
+        Scenario(
+            kind: "brand.provision", before: nil, request: Call(.post, nil) { BrandDraft(slug: $0.text) }),
+        Scenario(
+            kind: "brand.update", before: [],
+            request: Call(.patch, "") { _ in BrandChange(name: "Other", timeZone: "Asia/Kolkata") }),
+        Scenario(kind: "brand.suspend", before: [], request: suspend),
+        Scenario(kind: "brand.resume", before: [suspend], request: Call(.post, "/resume")),
+        Scenario(
+            kind: "brand.changePlan", before: [],
+            request: Call(.post, "/plan") { _ in PlanChange(plan: "pro") }),
+        Scenario(kind: "brand.delete", before: [], request: delete),
+        Scenario(kind: "brand.undelete", before: [suspend, delete], request: Call(.post, "/undelete")),
+        Scenario(
+            kind: "brand.purge", before: [delete],
+            request: Call(.post, "/purge") { BrandPurge(confirm: $0.text) }),
+        Scenario(kind: "instance.start", before: [stop], request: Call(.post, "/instance/start")),
+        Scenario(kind: "instance.stop", before: [], request: stop),
+        Scenario(kind: "instance.restart", before: [], request: Call(.post, "/instance/restart")),
+        Scenario(kind: "instance.upgrade", before: [], request: upgrade),
+        Scenario(kind: "instance.rollback", before: [upgrade], request: Call(.post, "/instance/rollback")),
+    ]
+}
+
+extension TestPlane {
+    /// Sends `request` and gives the answer.
+    func send(_ request: Scenario.Call, _ slug: Slug, query: String = "") async throws -> Answer {
+        let path = request.path.map { "/\(slug)\($0)" } ?? ""
+        return try await call(request.method, "/api/admin/brands\(path)\(query)", request.body(slug))
+    }
+
+    /// Sends `request`, which must be accepted; gives the operation.
+    func begin(_ request: Scenario.Call, _ slug: Slug) async throws -> OperationID {
+        let answer = try await send(request, slug)
+        guard answer.status == 202 else { throw try answer.problem }
+        return try answer.decode(OperationView.self).id
+    }
+
+    /// Does all of `requests`, each to its end.
+    func perform(_ requests: [Scenario.Call], _ slug: Slug) async throws {
+        for request in requests {
+            let operation = try await settle(begin(request, slug))
+            guard operation.state == .done else {
+                throw Fault(.internal, doing: operation.kind, operation.error ?? "it did not end well")
+            }
+        }
+    }
+
+    /// A brand to which `scenario` can be done, with a key and a user; only a free slug when that makes one.
+    func brand(for scenario: Scenario) async throws -> Slug {
+        let slug = try TestPlane.slug()
+        guard let before = scenario.before else { return slug }
+        try await provision(slug)
+        _ = try await call(.post, "/api/admin/brands/\(slug)/keys", KeyDraft(name: "shop"))
+        _ = try await call(
+            .post, "/api/admin/users",
+            UserDraft(
+                email: "\(slug)@example.com", role: .brandOwner, brand: slug.text,
+                password: "long enough password"))
+        try await perform(before, slug)
+        return slug
+    }
+
+    /// Installs a release of the instance program; `isBroken` makes one that ends at once.
+    func install(release: String, isBroken: Bool = false) throws {
+        let directory = "\(foundations.layout.releases)/\(release)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let program = isBroken ? "#!/bin/sh\nexit 1\n" : TestPlane.program
+        let path = "\(directory)/constintel-instance"
+        try Data(program.utf8).write(to: URL(fileURLWithPath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+    }
+}
