@@ -52,7 +52,7 @@ let targets: [Target] = [
     room(
         "ControlSchema", [], path: "Sources/Schema/control", resources: [.embedInCode("current.sql")]),
     room("TenantSchema", [], path: "Sources/Schema/tenant", resources: [.embedInCode("current.sql")]),
-    room("Workflow", ["Postgres", "Kernel", logging]),
+    room("Workflow", ["Postgres", "Reactor", "Kernel", logging]),
     room(
         "Supervision",
         ["CLinux", "Contract", "Kernel", logging, lifecycle, subprocess, systemPackage]),
@@ -138,7 +138,8 @@ let targets: [Target] = [
         [
             "DataPlane", "Events", "Customers", "Commerce", "Integrations", "TenantSchema", "Postgres",
             "Redis",
-            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestHistories", "TestSupport", httpClient, lifecycle, logging,
+            "Reactor", "Sealing", "Web", "Contract", "Kernel", "TestHistories", "TestSupport", httpClient,
+            lifecycle, logging,
             nio,
         ]),
     test(

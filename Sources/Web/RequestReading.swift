@@ -79,7 +79,7 @@ extension Request {
 }
 
 extension Fault {
-    init(decoding error: DecodingError, doing: String) {
+    package init(decoding error: DecodingError, doing: String) {
         func path(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String? {
             let keys = context.codingPath + (last.map { [$0] } ?? [])
             let text = keys.reduce(into: "") { text, key in

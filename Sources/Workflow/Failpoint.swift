@@ -3,13 +3,13 @@ import Synchronization
 
 /// A named point in the code where a test makes the process die, or the work fail, at the worst moment.
 ///
-/// Armed by `CONSTINTEL_FAILPOINT=<name>[:<subject>][=kill|fail|halt|again][@<nth>]` (several are separated by
-/// commas; `kill` and the first hit when not said), or by `arm` from a test in the same process. With a
+/// Armed by `CONSTINTEL_FAILPOINT=<name>[:<subject>][=kill|fail|halt|again][@<nth>]` (several are separated
+/// by commas; `kill` and the first hit when not said), or by `arm` from a test in the same process. With a
 /// subject, only what is done about it hits the point. While nothing is armed, a hit costs one relaxed load.
 ///
-/// A saga's points are, for each step, `<kind>.<step>.beforeEffect`, `.repeat` (with `again`, the effect is done
-/// twice), `.afterEffect` and `.afterJournal`, the same but the last with `.undo` before them, and `.effect`,
-/// which the step itself hits before each thing that it changes.
+/// A saga's points are, for each step, `<kind>.<step>.beforeEffect`, `.repeat` (with `again`, the effect is
+/// done twice), `.afterEffect` and `.afterJournal`, the same but the last with `.undo` before them, and
+/// `.effect`, which the step itself hits before each thing that it changes.
 package enum Failpoint {
     /// What a hit does to who hits it.
     package enum Action: String, Sendable {

@@ -17,13 +17,30 @@ struct DaemonCommand: AsyncParsableCommand {
 
               constinteld --embedded --state /var/lib/constintel --edge 127.0.0.1:8080
 
-            It serves until SIGTERM or Ctrl-C, and then stops everything that it started. 'constintel', run \
+            With --attached it uses the PostgreSQL and the Redis that a JSON file names. Several may run: one \
+            leads and the others stand by, to take over when it ends or freezes. Instances outlive it.
+
+              constinteld --attached --config /etc/constintel/constinteld.json
+
+              {"state": "/var/lib/constintel", "edge": "https://shop.example.com",
+               "templates": "/usr/share/constintel/templates",
+               "instanceExecutable": "/usr/lib/constintel/constintel-instance",
+               "postgres": {"host": "/run/postgresql", "user": "constintel", "passwordFile": "/…"},
+               "redis": {"socket": "/run/redis/redis.sock", "user": "constintel", "passwordFile": "/…"}}
+
+            It serves until SIGTERM or Ctrl-C, and then stops what it started, except attached instances. 'constintel', run \
             by the same user, finds it by its state directory.
             """,
         version: Release.current)
 
     @Flag(help: "Run private PostgreSQL, Redis and nginx as child processes.")
     var embedded = false
+
+    @Flag(help: "Use a PostgreSQL and a Redis that others run.")
+    var attached = false
+
+    @Option(help: "With --attached: the JSON file that says where everything is.")
+    var config: String?
 
     @Option(help: "The state directory. Default: $CONSTINTEL_HOME, or the user's own state directory.")
     var state: String?
@@ -38,7 +55,10 @@ struct DaemonCommand: AsyncParsableCommand {
     var instanceExecutable: String?
 
     func validate() throws {
-        guard embedded else { throw ValidationError("Say --embedded: this release runs in no other way.") }
+        guard embedded != attached else { throw ValidationError("Say either --embedded or --attached.") }
+        guard attached == (config != nil) else {
+            throw ValidationError("--attached needs --config, and --embedded has none.")
+        }
     }
 
     func run() async throws {
@@ -47,7 +67,12 @@ struct DaemonCommand: AsyncParsableCommand {
         MetricsSystem.bootstrap(metrics)
         do {
             let logger = Logger(label: "constinteld")
-            try await EmbeddedDaemon(settings(), metrics: metrics, logger: logger).run()
+            if let config {
+                let settings = try AttachedDaemon.Settings(path: absolute(config))
+                try await AttachedDaemon(settings, metrics: metrics, logger: logger).run()
+            } else {
+                try await EmbeddedDaemon(settings(), metrics: metrics, logger: logger).run()
+            }
         } catch let fault as Fault {
             FileHandle.standardError.write(Data("constinteld: \(fault)\n".utf8))
             throw ExitCode.failure

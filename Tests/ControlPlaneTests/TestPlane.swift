@@ -42,6 +42,7 @@ struct TestPlane: Sendable {
         }
         let result: Result<Void, any Error>
         do {
+            try await pools[1].withConnection { try await LeadershipStore.prepare(brands: $0) }
             try await PlanStore(pool: pools[0]).replace(plans)
             let plane = try TestPlane(
                 pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands"

@@ -176,7 +176,9 @@ struct TenantStore: Sendable {
     /// A transaction that changes something, which only a daemon that leads may.
     private func changing(_ body: (PostgresTransaction) async throws -> Void) async throws {
         try await pool.transaction { transaction in
+            try await LeadershipStore.requireTerm(in: transaction)
             try await body(transaction)
+            try Failpoint.effect()
         }
     }
 

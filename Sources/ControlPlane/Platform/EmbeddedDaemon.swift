@@ -2,11 +2,11 @@ import Embedded
 import Kernel
 import Logging
 import Postgres
-import Reactor
 import Redis
 import ServiceLifecycle
 import Supervision
 import Web
+import Workflow
 
 /// The whole installation in one process and its children, under one state directory.
 package struct EmbeddedDaemon: Sendable {
@@ -65,8 +65,10 @@ package struct EmbeddedDaemon: Sendable {
     }
 }
 
-/// Brings everything up in order, adds the control plane's services to the group, and at the end closes what
-/// they stood on.
+/// Brings everything up in order, and leads until the group is shut down.
+///
+/// The state directory's lock keeps every other daemon away, so the lead is had at once, and kept when
+/// PostgreSQL is restarted.
 private struct EmbeddedStart: Service {
     let settings: EmbeddedDaemon.Settings
     let address: EdgeAddress
@@ -76,66 +78,45 @@ private struct EmbeddedStart: Service {
     let metrics: MetricsRegistry
     let logger: Logger
 
-    /// Connections of the control plane to each of its two databases.
-    private static let connections = 8
-
     func run() async throws {
         do {
-            let foundations = try await cancelWhenGracefulShutdown { try await stand() }
-            try await serve(foundations)
+            let (reign, lead) = try await cancelWhenGracefulShutdown {
+                let reign = Reign(ground: try await stand())
+                return (reign, try await reign.prepare())
+            }
+            try await reign.run(lead, supervisor: supervisor, in: group) {
+                try await EmbeddedServices(state: state, edge: address, templates: settings.templates)
+                    .startEdge(under: supervisor)
+                logger.info("serving", metadata: ["edge": "http://\(address)", "state": "\(state.path)"])
+            }
         } catch {
             guard Task.isShuttingDownGracefully else { throw error }
             logger.info("stopped before everything was up")
         }
     }
 
-    private func serve(_ foundations: ControlPlane.Foundations) async throws {
-        for service in ControlPlane(foundations).services {
-            await group.addServiceUnlessShutdown(service)
-        }
-        try await EmbeddedServices(state: state, edge: address, templates: settings.templates)
-            .startEdge(under: supervisor)
-        logger.info("serving", metadata: ["edge": "http://\(address)", "state": "\(state.path)"])
-        SystemdNotifier().ready()
-        try? await gracefulShutdown()
-        await foundations.control.close()
-        await foundations.brands.close()
-        await foundations.redis.close()
-    }
-
-    /// Starts PostgreSQL and Redis and prepares them for this release.
-    private func stand() async throws -> ControlPlane.Foundations {
-        let plans = try Plan.load(from: "\(settings.templates)/plans")
-        let keys = try PlatformKeys.load(from: state.secrets)
+    /// Starts PostgreSQL and Redis.
+    private func stand() async throws -> Ground {
+        _ = try Plan.load(from: "\(settings.templates)/plans")
         let connections = try await EmbeddedServices(
             state: state, edge: address, templates: settings.templates
         ).startStores(under: supervisor)
-        let reactor = Reactor()
         let administrator = PostgresConfiguration(
             host: connections.postgres.host, database: "postgres", user: connections.postgres.user,
             password: connections.postgres.password, applicationName: "constinteld")
-        try await SchemaStore(administrator: administrator, reactor: reactor).prepare()
-        func pool(_ database: String, _ settings: [String: String] = [:]) -> PostgresPool {
-            PostgresPool(
-                administrator.with(database: database).with(settings: settings),
-                maximum: EmbeddedStart.connections,
-                reactor: reactor, logger: logger)
-        }
-        let control = pool(SchemaStore.controlDatabase, SchemaStore.controlSettings(term: 0))
-        try await PlanStore(pool: control).replace(plans)
-        let redis = RedisClient(
-            RedisConfiguration(
+        let places = ControlPlane.Places(
+            edge: "http://\(address)", instanceExecutable: settings.instanceExecutable,
+            postgresHost: administrator.host, postgresPort: administrator.port,
+            brandsDatabase: SchemaStore.brandsDatabase, redisSocket: connections.redis.socket,
+            watchedDirectories: [state.redis, state.postgresData])
+        var leadership = Leadership.Settings()
+        leadership.isAlone = true
+        return Ground(
+            administrator: administrator,
+            redis: RedisConfiguration(
                 socket: connections.redis.socket, user: connections.redis.user,
-                password: connections.redis.password), on: reactor)
-        return ControlPlane.Foundations(
-            control: control, brands: pool(SchemaStore.brandsDatabase), redis: redis,
-            supervisor: supervisor, keys: keys,
-            layout: StateLayout(root: state.path, run: state.run, logs: state.logs),
-            places: ControlPlane.Places(
-                edge: "http://\(address)", instanceExecutable: settings.instanceExecutable,
-                postgresHost: administrator.host, postgresPort: administrator.port,
-                brandsDatabase: SchemaStore.brandsDatabase, redisSocket: connections.redis.socket,
-                watchedDirectories: [state.redis, state.postgresData]),
-            metrics: metrics, logger: logger)
+                password: connections.redis.password),
+            layout: StateLayout(root: state.path, run: state.run, logs: state.logs), places: places,
+            templates: settings.templates, leadership: leadership, metrics: metrics, logger: logger)
     }
 }

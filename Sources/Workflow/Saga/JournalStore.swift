@@ -85,8 +85,8 @@ struct JournalStore: Sendable {
             """)
     }
 
-    /// Moves the whole operation from one state to another, and puts a final one into the audit log. `error` is
-    /// added to what is known when it gets stuck, and replaces it otherwise.
+    /// Moves the whole operation from one state to another, and puts a final one into the audit log. `error`
+    /// is added to what is known when it gets stuck, and replaces it otherwise.
     func move(
         _ operation: UUIDv7, from: [Operation.State], to state: Operation.State, error: String? = nil
     ) async throws -> Bool {
@@ -98,8 +98,7 @@ struct JournalStore: Sendable {
                 update operation set state = \(state.rawValue),
                     is_unwinding = is_unwinding or \(state == .unwinding),
                     error = case when \(state == .done) then null
-                        when \(state == .stuck)
-                            then right(concat_ws('; then ', error, \(error)::text), \(longestError)::int)
+                        when \(state == .stuck) then \(SQL.errors(and: error))
                         else coalesce(\(error)::text, error) end,
                     held_by = coalesce(held_by, \(holder)), updated_at = \(now)
                 where id = \(operation) and state = any(\(from.map(\.rawValue)))
@@ -107,7 +106,8 @@ struct JournalStore: Sendable {
             ), audited as (
                 insert into audit_log
                     (id, at, actor, origin, action, subject, outcome, operation_id, detail)
-                select \(UUIDv7(at: now)), \(now), requested_by, 'constinteld', kind, subject, state, id, error
+                select \(UUIDv7(at: now)), \(now), requested_by, 'constinteld', kind, subject, state, id,
+                    error
                 from moved where \(isFinal)
             )
             select id from moved
@@ -145,8 +145,12 @@ struct JournalStore: Sendable {
     }
 }
 
-/// What is kept of an operation's history of errors.
-let longestError = 4000
+extension SQL {
+    /// What is known of an operation's errors, and `text`; the latest are kept.
+    static func errors(and text: String?) -> SQL {
+        "right(concat_ws('; then ', error, \(text)::text), 4000)"
+    }
+}
 
 extension Step.Output {
     /// As it is stored.

@@ -2,8 +2,8 @@ import Kernel
 
 /// One run of a saga, as it stands in the journal.
 package struct Operation: Sendable {
-    /// Where it stands. `stuck`: it can neither go on nor be taken back by itself, and a person must follow the
-    /// runbook.
+    /// Where it stands. `stuck`: it can neither go on nor be taken back by itself, and a person must follow
+    /// the runbook.
     package enum State: String, Sendable, CaseIterable {
         case pending, running, unwinding, done, failed, stuck, cancelled
     }

@@ -128,7 +128,7 @@ extension OperationStore {
             try await transaction.run(
                 """
                 update operation set state = case when is_unwinding then 'unwinding' else 'running' end,
-                    error = right(concat_ws('; then ', error, \("tried again for \(person)")), \(longestError)::int),
+                    error = \(SQL.errors(and: "tried again for \(person)")),
                     updated_at = \(clock.now())
                 where id = \(id)
                 """)
@@ -138,8 +138,8 @@ extension OperationStore {
     /// Makes an unfinished operation be taken back: at once, or when what is being done has ended. Poke the
     /// executor afterwards.
     ///
-    /// - Throws: `Fault.notFound`, and `Fault.conflict` when it has ended, is being taken back already, or has
-    ///   begun a step that cannot be taken back.
+    /// - Throws: `Fault.notFound`, and `Fault.conflict` when it has ended, is being taken back already, or
+    ///   has begun a step that cannot be taken back.
     @discardableResult
     package func unwind(_ id: UUIDv7, by person: String) async throws -> Operation {
         let doing = "take the operation back"
@@ -172,7 +172,7 @@ extension OperationStore {
             try await transaction.run(
                 """
                 update operation set state = 'unwinding', is_unwinding = true,
-                    error = right(concat_ws('; then ', error, \("taken back for \(person)")), \(longestError)::int),
+                    error = \(SQL.errors(and: "taken back for \(person)")),
                     updated_at = \(clock.now())
                 where id = \(id)
                 """)

@@ -1,4 +1,3 @@
-import Glibc
 import Kernel
 import Logging
 import Postgres
@@ -20,11 +19,11 @@ package actor SagaExecutor {
         package var parallel = 8
         /// What is kept of an error's text.
         package var errorCharacters = 2000
-        /// How long one attempt at a step may take before it is cancelled and tried again. Generous: it is for
-        /// what is frozen, not for what is slow.
+        /// How long one attempt at a step may take before it is cancelled and tried again. Generous: it is
+        /// for what is frozen, not for what is slow.
         package var attemptLimit = Duration.seconds(300)
         /// Who works, as operations and people are told.
-        package var holder = "pid \(getpid())"
+        package var holder = Leadership.Settings.thisProcess
         /// What pauses are waited by.
         package var clock: any Clock<Duration> = ContinuousClock()
 
