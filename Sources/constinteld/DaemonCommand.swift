@@ -17,8 +17,8 @@ struct DaemonCommand: AsyncParsableCommand {
 
               constinteld --embedded --state /var/lib/constintel --edge 127.0.0.1:8080
 
-            With --attached it uses the PostgreSQL and the Redis that a JSON file names. Several may run: one \
-            leads and the others stand by, to take over when it ends or freezes. Instances outlive it.
+            With --attached it uses the PostgreSQL and the Redis that a JSON file names. Several may run: \
+            one leads, the others stand by to take over when it ends or freezes. Instances outlive it.
 
               constinteld --attached --config /etc/constintel/constinteld.json
 
@@ -28,8 +28,8 @@ struct DaemonCommand: AsyncParsableCommand {
                "postgres": {"host": "/run/postgresql", "user": "constintel", "passwordFile": "/…"},
                "redis": {"socket": "/run/redis/redis.sock", "user": "constintel", "passwordFile": "/…"}}
 
-            It serves until SIGTERM or Ctrl-C, and then stops what it started, except attached instances. 'constintel', run \
-            by the same user, finds it by its state directory.
+            It serves until SIGTERM or Ctrl-C, and then stops what it started, but for instances when it \
+            is attached. 'constintel', run by the same user, finds it by its state directory.
             """,
         version: Release.current)
 

@@ -1,6 +1,9 @@
 import Contract
 import Foundation
+import Glibc
 import Kernel
+import Postgres
+import TestSupport
 import Testing
 import Workflow
 
@@ -28,9 +31,11 @@ struct CrashMatrixTests {
             let bystander = try TestPlane.slug()
             try await test.provision(bystander)
             var matrix = MatrixRun(test: test, scenario: scenario, bystander: bystander)
-            try await matrix.undisturbed()
+            let effects = try await matrix.undisturbed(saga)
             var cases = 0
-            for disturbance in Disturbance.all(of: saga, isThorough: Disturbance.isThorough) {
+            var disturbances = Disturbance.ofEachStep(of: saga)
+            if Disturbance.isThorough { disturbances += Disturbance.thorough(saga, effects: effects) }
+            for disturbance in disturbances {
                 try await matrix.run(disturbance)
                 cases += 1
             }
@@ -46,31 +51,63 @@ struct Disturbance: Sendable, CustomStringConvertible {
     /// The rest of the failpoint's name: `afterEffect`.
     let place: String
     let action: Failpoint.Action
-    /// Whether the operation must go on to its end. A failure may also take it back.
-    var mustBeDone: Bool { action == .halt }
+    /// Which hit of the failpoint it is, from 1.
+    var nth = 1
+    /// A step that fails, so that the operation is taken back and the disturbance meets that.
+    var failing: String?
+    /// Whether, while nobody works on the operation, every connection to PostgreSQL is lost and the brand's
+    /// process killed.
+    var losesParts = false
 
-    var description: String { "\(action.rawValue) at \(step).\(place)" }
+    /// How the operation may end, beside stuck where it cannot be taken back: a failure takes it back, and
+    /// after a death it goes on the way it was going.
+    var mustBeDone: Bool { action != .fail && failing == nil }
+
+    var description: String {
+        let back = failing.map { " while '\($0)' fails" } ?? ""
+        return "\(action.rawValue) at \(step).\(place)@\(nth)\(back)\(losesParts ? " and parts lost" : "")"
+    }
 
     /// In `infra/test.sh --soak`.
     static var isThorough: Bool { ProcessInfo.processInfo.environment["CONSTINTEL_SOAK"] != nil }
 
-    /// A death between each step's effect and its journal entry, and a failure of each; thorough, also before
-    /// the effect and after the journal entry.
-    static func all(of saga: Saga, isThorough: Bool) -> [Disturbance] {
+    /// A death between each step's effect and its journal entry, and a failure of each.
+    static func ofEachStep(of saga: Saga) -> [Disturbance] {
         saga.steps.flatMap { step in
-            var all = [
-                Disturbance(step: step.name, place: "afterEffect", action: .halt),
-                Disturbance(step: step.name, place: "afterEffect", action: .fail),
-            ]
-            if isThorough {
-                all += [
-                    Disturbance(step: step.name, place: "beforeEffect", action: .halt),
-                    Disturbance(step: step.name, place: "beforeEffect", action: .fail),
-                    Disturbance(step: step.name, place: "afterJournal", action: .halt),
-                ]
+            [Failpoint.Action.halt, .fail].map {
+                Disturbance(step: step.name, place: "afterEffect", action: $0)
             }
-            return all
         }
+    }
+
+    /// Before and after each step, at each thing within it that it changes, each done twice, the loss of what
+    /// it stands on; and the same of each undo.
+    ///
+    /// - Parameter effects: how many things each step changes.
+    static func thorough(_ saga: Saga, effects: [String: Int]) -> [Disturbance] {
+        var all: [Disturbance] = []
+        for step in saga.steps {
+            all += [
+                Disturbance(step: step.name, place: "beforeEffect", action: .halt),
+                Disturbance(step: step.name, place: "beforeEffect", action: .fail),
+                Disturbance(step: step.name, place: "afterJournal", action: .halt),
+                Disturbance(step: step.name, place: "repeat", action: .again),
+                Disturbance(step: step.name, place: "beforeEffect", action: .halt, losesParts: true),
+            ]
+            for nth in 0..<effects[step.name, default: 0] {
+                all += [Failpoint.Action.halt, .fail].map {
+                    Disturbance(step: step.name, place: "effect", action: $0, nth: nth + 1)
+                }
+            }
+        }
+        guard let last = saga.steps.last?.name, saga.steps.allSatisfy(\.isReversible) else { return all }
+        for step in saga.steps {
+            for (place, action) in [
+                ("undo.beforeEffect", Failpoint.Action.halt), ("undo.afterEffect", .halt),
+                ("undo.beforeEffect", .fail), ("undo.repeat", .again),
+            ] { all.append(Disturbance(step: step.name, place: place, action: action, failing: last)) }
+        }
+        return all
     }
 }
 
@@ -90,37 +127,33 @@ struct MatrixRun {
         self.bystander = bystander
     }
 
-    mutating func undisturbed() async throws {
+    /// Runs one to its end, as the measure of the others; gives how many things each step has changed.
+    mutating func undisturbed(_ saga: Saga) async throws -> [String: Int] {
         let slug = try await test.brand(for: scenario)
         let before = try await test.inventory(of: [slug, bystander])
+        for step in saga.steps { Failpoint.count("\(saga.kind).\(step.name).effect:\(slug)") }
         let operation = try await test.settle(test.begin(scenario.request, slug))
+        var effects: [String: Int] = [:]
+        for step in saga.steps {
+            effects[step.name] = Failpoint.disarm("\(saga.kind).\(step.name).effect:\(slug)")
+        }
         #expect(operation.state == .done, "\(operation.error ?? "")")
         done = try await test.inventory(of: [slug, bystander])
         if scenario.kind != "instance.restart" {
             #expect(done != before, "an operation that changes nothing would prove nothing")
         }
+        return effects
     }
 
     mutating func run(_ disturbance: Disturbance) async throws {
         let slug = if let unchanged { unchanged } else { try await test.brand(for: scenario) }
         unchanged = nil
         let before = try await test.inventory(of: [slug, bystander])
-        let point = "\(scenario.kind).\(disturbance.step).\(disturbance.place):\(slug)"
-        Failpoint.arm(point, disturbance.action)
-        let id = try await test.begin(scenario.request, slug)
-        var operation = try await test.settle(id)
-        let hits = Failpoint.disarm(point)
-        #expect(hits > 0, "\(scenario.kind): \(disturbance) never happened")
-        if !operation.state.isFinal { operation = try await test.settle(id) }
-        if operation.state == .stuck {
-            #expect(!disturbance.mustBeDone && scenario.kind == "brand.purge", "\(disturbance): stuck")
-            _ = try await test.call(.post, "/api/admin/operations/\(id)/retry")
-            operation = try await test.settle(id)
-            #expect(operation.state == .done, "\(disturbance): \(operation.error ?? "")")
-        }
+        let operation = try await disturbed(disturbance, slug)
         let after = try await test.inventory(of: [slug, bystander])
         switch operation.state {
         case .done:
+            #expect(disturbance.failing == nil)
             let difference = after.difference(from: done)
             #expect(difference == [], "\(scenario.kind): \(disturbance): not as an undisturbed one leaves it")
         case .failed:
@@ -131,5 +164,42 @@ struct MatrixRun {
         default:
             Issue.record("\(scenario.kind): \(disturbance) ended as \(operation.state)")
         }
+    }
+
+    /// The operation under the disturbance, at its end.
+    private func disturbed(_ disturbance: Disturbance, _ slug: Slug) async throws -> OperationView {
+        let failing = disturbance.failing.map { "\(scenario.kind).\($0).afterEffect:\(slug)" }
+        if let failing { Failpoint.arm(failing, .fail) }
+        let point = "\(scenario.kind).\(disturbance.step).\(disturbance.place):\(slug)"
+        Failpoint.arm(point, disturbance.action, nth: disturbance.nth)
+        let id = try await test.begin(scenario.request, slug)
+        var operation = try await test.settle(id)
+        #expect(Failpoint.disarm(point) >= disturbance.nth, "\(scenario.kind): \(disturbance) never happened")
+        if disturbance.losesParts { try await test.loseParts(of: slug) }
+        if !operation.state.isFinal { operation = try await test.settle(id) }
+        if let failing { #expect(Failpoint.disarm(failing) > 0) }
+        if operation.state == .stuck {
+            #expect(!disturbance.mustBeDone && scenario.kind == "brand.purge", "\(disturbance): stuck")
+            _ = try await test.call(.post, "/api/admin/operations/\(id)/retry")
+            operation = try await test.settle(id)
+            #expect(operation.state == .done, "\(disturbance): \(operation.error ?? "")")
+        }
+        return operation
+    }
+}
+
+extension TestPlane {
+    /// Every connection to this installation's databases ends, and the brand's process is killed.
+    fileprivate func loseParts(of slug: Slug) async throws {
+        let administrator = try await PostgresConnection.connect(
+            TestServers().postgres, on: TestServers.reactor)
+        let brands = foundations.places.brandsDatabase
+        try await administrator.run(
+            """
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where datname in (\(brands), \(brands.replacing("_brands", with: ""))) and pid <> pg_backend_pid()
+            """)
+        await administrator.close()
+        if let pid = await supervisor.status(slug.unitName)?.pid { kill(pid, SIGKILL) }
     }
 }

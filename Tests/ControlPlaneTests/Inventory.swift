@@ -83,7 +83,8 @@ extension TestPlane {
             lines += try await foundations.control.run(
                 """
                 select \(table) || ' ' || (to_jsonb(t) - \(left))::text from \(identifier: table) t
-                where exists (select from unnest(\(names)) name where to_jsonb(t)::text like '%"' || name || '"%')
+                where exists (
+                    select from unnest(\(names)) name where to_jsonb(t)::text like '%"' || name || '"%')
                 """
             ).map { try $0.decode(0, as: String.self) }
         }

@@ -14,8 +14,8 @@ struct Brands: Sendable {
     let supervisor: any Supervisor
     let clock: any WallClock
 
-    /// Reserves the brand and begins to provision it; the answer is the operation to follow, once the executor
-    /// was poked.
+    /// Reserves the brand and begins to provision it; the answer is the operation to follow, once the
+    /// executor was poked.
     func create(
         _ draft: BrandDraft, by principal: String, in transaction: PostgresTransaction
     ) async throws -> OperationView {

@@ -2,6 +2,7 @@ import Contract
 import Foundation
 import Kernel
 import Sealing
+import Workflow
 
 /// What an instance finds when it starts: `instance.json` and `credentials/` in a directory of its own, and
 /// the marker by which the edge knows the brand.
@@ -47,21 +48,30 @@ struct InstanceFiles: Sendable {
             ("redis-password", .redisPassword, instance.redisPassword),
         ] {
             let opened = try sealer.openBytes(sealed, for: secret.context(slug))
+            try Failpoint.effect()
             try PrivateFile.write(opened, to: "\(credentials)/\(name)")
         }
         for (index, key) in tokenKeys.enumerated() {
             try PrivateFile.write(key.bytes, to: "\(credentials)/token-key-\(index + 1).pub")
         }
+        try Failpoint.effect()
         try PrivateFile.write(configurationText(instance), to: configurationPath(slug))
+        try Failpoint.effect()
         try PrivateFile.write([], to: layout.marker(slug))
     }
 
     /// From now on the edge does not know the brand.
-    func hide(_ slug: Slug) throws { try PrivateFile.remove(layout.marker(slug)) }
+    func hide(_ slug: Slug) throws {
+        try Failpoint.effect()
+        try PrivateFile.remove(layout.marker(slug))
+    }
 
     /// Removes everything, the instance's own files, its socket and its log included.
     func remove(_ slug: Slug) throws {
-        for path in paths(slug) { try PrivateFile.remove(path) }
+        for path in paths(slug) {
+            try Failpoint.effect()
+            try PrivateFile.remove(path)
+        }
     }
 
     /// What `write` makes.

@@ -3,6 +3,7 @@ import Glibc
 import Kernel
 import Sealing
 import Supervision
+import Workflow
 
 /// Starting and stopping brands' processes, and telling their schemas what they must know.
 struct Instances: Sendable {
@@ -15,6 +16,7 @@ struct Instances: Sendable {
     /// Sees to it that the instance runs with its present configuration; returns once it was launched.
     func start(_ instance: Instance) async throws {
         try files.write(instance)
+        try Failpoint.effect()
         try await supervisor.start(unit(instance))
     }
 
@@ -27,6 +29,7 @@ struct Instances: Sendable {
 
     /// Stops the process if there is one.
     func stop(_ slug: Slug) async throws {
+        try Failpoint.effect()
         try await supervisor.stop(slug.unitName)
     }
 

@@ -1,6 +1,7 @@
 import Kernel
 import Logging
 import Redis
+import Workflow
 
 /// The Redis ACL users of brands: each may use the commands below on its own keys, and nothing else.
 struct StreamUsers: Sendable {
@@ -13,6 +14,7 @@ struct StreamUsers: Sendable {
 
     /// Makes the brand's user, or sets an earlier one right.
     func define(_ slug: Slug, password: Secret) async throws {
+        try Failpoint.effect()
         do {
             try await client.defineUser(
                 slug.redisUser, password: password, keyPattern: "\(slug.redisPrefix)*",
@@ -33,6 +35,7 @@ struct StreamUsers: Sendable {
 
     /// Deletes the brand's user and all of its keys.
     func delete(_ slug: Slug) async throws {
+        try Failpoint.effect()
         do {
             try await client.deleteUser(slug.redisUser)
         } catch RedisError.accessNotSaved(let reason) {
@@ -40,6 +43,7 @@ struct StreamUsers: Sendable {
         } catch let error as RedisError {
             throw error.fault(doing: "delete the Redis user of '\(slug)'")
         }
+        try Failpoint.effect()
         try await deleteKeys(slug)
     }
 

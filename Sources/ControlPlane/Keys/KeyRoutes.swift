@@ -17,12 +17,7 @@ struct KeyRoutes: Sendable {
             let brand = try await brands.brand(slug, doing: change.doing)
             let key = try keys.mint(change.body, for: brand)
             return try await changes.answer(change, status: .created) {
-                OperationPlan(
-                    kind: "key.create", subject: slug,
-                    effects: [
-                        ("control database", "insert api_key '\(change.body.name)' as <chosen>"),
-                        ("brands database", "replace all rows of \(brand.slug.schemaName).api_key"),
-                    ])
+                plan("key.create", brand, "insert api_key '\(change.body.name)' as <chosen>")
             } remembered: {
                 KeyCreated(key: "shown once, when the key was created", view: $0.view)
             } _: { transaction in
@@ -48,12 +43,7 @@ struct KeyRoutes: Sendable {
             let brand = try await brands.brand(slug, doing: change.doing)
             let publicId = try context.parameter("publicId")
             return try await changes.answer(change, status: .noContent) {
-                OperationPlan(
-                    kind: "key.revoke", subject: slug,
-                    effects: [
-                        ("control database", "update api_key '\(publicId)': revoked_at: now"),
-                        ("brands database", "replace all rows of \(brand.slug.schemaName).api_key"),
-                    ])
+                plan("key.revoke", brand, "update api_key '\(publicId)': revoked_at: now")
             } _: { transaction in
                 try await keys.revoke(publicId, of: brand, in: transaction)
                 return NoBody()
@@ -61,5 +51,13 @@ struct KeyRoutes: Sendable {
                 try await keys.projectRevocation(of: brand)
             }
         }
+    }
+    private func plan(_ kind: String, _ brand: Brand, _ action: String) -> OperationPlan {
+        OperationPlan(
+            kind: kind, subject: brand.slug.text,
+            effects: [
+                ("control database", action),
+                ("brands database", "replace all rows of \(brand.slug.schemaName).api_key"),
+            ])
     }
 }

@@ -1,6 +1,7 @@
 import Contract
 import Kernel
 import Postgres
+import Workflow
 
 /// What is meant of brands, in the tables `brand` and `instance`.
 struct BrandIntentStore: Sendable {
@@ -70,6 +71,7 @@ struct BrandIntentStore: Sendable {
                     previous_release = \(intent.previousRelease), revision = revision + 1, updated_at = \(now)
                 from brand where brand.id = brand_id and slug = \(slug)
                 """)
+            try Failpoint.effect()
         }
     }
 
@@ -107,6 +109,7 @@ struct BrandIntentStore: Sendable {
                 insert into retired_slug (slug, brand_id, retired_at)
                 select slug, id, \(clock.now()) from gone
                 """)
+            try Failpoint.effect()
             try await transaction.run(
                 "delete from operation where subject = \(slug) and id <> \(operation)")
         }

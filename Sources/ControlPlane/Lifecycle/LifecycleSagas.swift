@@ -79,7 +79,9 @@ extension Instances {
         case .project: try await project(slug)
         case .limitConnections: try await tenants.limitConnections(instance)
         case .run: try await settle(instance)
-        case .restart: try await supervisor.restart(slug.unitName)
+        case .restart:
+            try Failpoint.effect()
+            try await supervisor.restart(slug.unitName)
         case .awaitReady:
             guard instance.runs else { return }
             // A daemon that resumes here may not know the unit yet.

@@ -73,14 +73,18 @@ struct ControlPlane: Sendable {
             changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
-        platformRoutes = PlatformRoutes(
-            edge: foundations.places.edge, supervisor: foundations.supervisor,
-            control: ProbeStore(pool: control), brands: ProbeStore(pool: foundations.brands),
-            redis: foundations.redis)
+        platformRoutes = ControlPlane.platformRoutes(foundations)
         sessions = Sessions(
             users: users, tokens: RefreshTokenStore(pool: control, clock: clock), brands: brandStore,
             passwords: passwords, throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
             edge: foundations.places.edge, clock: clock, logger: logger)
+    }
+
+    private static func platformRoutes(_ foundations: Foundations) -> PlatformRoutes {
+        PlatformRoutes(
+            edge: foundations.places.edge, supervisor: foundations.supervisor,
+            control: ProbeStore(pool: foundations.control), brands: ProbeStore(pool: foundations.brands),
+            redis: foundations.redis)
     }
 
     private static func operationRoutes(
