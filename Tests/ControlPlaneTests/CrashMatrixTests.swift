@@ -69,7 +69,7 @@ struct Disturbance: Sendable, CustomStringConvertible {
     }
 
     /// In `infra/test.sh --soak`.
-    static var isThorough: Bool { ProcessInfo.processInfo.environment["CONSTINTEL_SOAK"] != nil }
+    static var isThorough: Bool { ProcessInfo.processInfo.environment["CONSTINTEL_TEST_SOAK"] != nil }
 
     /// A death between each step's effect and its journal entry, and a failure of each.
     static func ofEachStep(of saga: Saga) -> [Disturbance] {
@@ -200,6 +200,10 @@ extension TestPlane {
             where datname in (\(brands), \(brands.replacing("_brands", with: ""))) and pid <> pg_backend_pid()
             """)
         await administrator.close()
+        // What this test asks by itself must not meet a connection that has ended.
+        for _ in 0..<12 {
+            for pool in [foundations.control, foundations.brands] { _ = try? await pool.run("select 1") }
+        }
         if let pid = await supervisor.status(slug.unitName)?.pid { kill(pid, SIGKILL) }
     }
 }

@@ -31,8 +31,8 @@ extension TestPlane {
             lines += try await schema(slug)
             lines += try await redis(slug)
             lines += try files(slug)
-            // An instance that has just been started again is on its way to being ready.
-            if await supervisor.status(slug.unitName)?.state == .starting {
+            // An instance that has just been started again, or killed, is on its way to being ready.
+            if [.starting, .failed].contains(await supervisor.status(slug.unitName)?.state) {
                 try await supervisor.awaitReady(slug.unitName)
             }
             if let status = await supervisor.status(slug.unitName) {
