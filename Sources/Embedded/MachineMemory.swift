@@ -18,9 +18,14 @@ struct MachineMemory {
 
     init(megabytes: Int) { self.megabytes = megabytes }
 
-    /// What PostgreSQL keeps of its tables: a sixteenth, since the machine runs much else, and the kernel
+    /// What PostgreSQL keeps of its tables: an eighth, since the machine runs much else, and the kernel
     /// caches too.
-    var sharedBuffers: String { "\(min(max(megabytes / 16, 128), 8192))MB" }
+    var sharedBuffers: String { "\(min(max(megabytes / 8, 128), 8192))MB" }
+
+    /// How much log PostgreSQL keeps at most: a third. The first change of a page after a checkpoint logs the
+    /// whole page, so checkpoints must be rare beside the size of the tables. After a crash about half of it
+    /// is read again, which is quick while it fits into memory.
+    var maximumLog: String { "\(min(max(megabytes / 3, 2048), 8192))MB" }
 
     /// What PostgreSQL may expect to be cached, by itself and by the kernel.
     var expectedCache: String { "\(max(megabytes / 2, 256))MB" }

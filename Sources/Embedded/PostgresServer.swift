@@ -51,6 +51,7 @@ struct PostgresServer: Sendable {
             [
                 "accessFile": access.quotedForPostgres,
                 "sharedBuffers": memory.sharedBuffers, "expectedCache": memory.expectedCache,
+                "maximumLog": memory.maximumLog,
                 // A list of names; one with blanks or commas is in double quotes.
                 "runDirectory": "\"\(state.run)\"".quotedForPostgres,
             ])

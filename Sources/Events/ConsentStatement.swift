@@ -8,6 +8,7 @@ import Kernel
 public struct ConsentStatement: Sendable, Equatable {
     /// The property that holds it.
     public static let property = "consent"
+    private static let quotedProperty = Array("\"\(property)\"".utf8)
     /// Purposes of one identifier in one event.
     static let maximumPurposes = 20
     /// Bytes of a purpose's name.
@@ -17,6 +18,22 @@ public struct ConsentStatement: Sendable, Equatable {
     /// What for, such as `marketing`.
     public let purpose: String
     public let isGranted: Bool
+
+    /// Whether the properties of an event can hold statements: false for most, without reading them.
+    ///
+    /// It looks for the name among the bytes; a name with an escape in it is found by reading.
+    public static func mayBe(in properties: [UInt8]) -> Bool {
+        properties.withUnsafeBytes { bytes in
+            quotedProperty.withUnsafeBytes { mark in
+                for start in bytes.indices {
+                    if bytes[start] == UInt8(ascii: "\\") { return true }
+                    guard bytes[start] == mark[0], bytes.count - start >= mark.count else { continue }
+                    if bytes[start..<start + mark.count].elementsEqual(mark) { return true }
+                }
+                return false
+            }
+        }
+    }
 
     /// Reads the statements in the properties of an event.
     ///

@@ -103,10 +103,14 @@ struct StoreTests {
     }
 
     @Test(
-        "PostgreSQL keeps a sixteenth of the memory for its tables, within reason",
-        arguments: [(512, "128MB"), (8192, "512MB"), (24_576, "1536MB"), (1_048_576, "8192MB")])
-    func memory(megabytes: Int, buffers: String) {
+        "PostgreSQL has an eighth of the memory for its tables, and keeps a third of log, within reason",
+        arguments: [
+            (512, "128MB", "2048MB"), (8192, "1024MB", "2730MB"), (24_576, "3072MB", "8192MB"),
+            (1_048_576, "8192MB", "8192MB"),
+        ])
+    func memory(megabytes: Int, buffers: String, log: String) {
         #expect(MachineMemory(megabytes: megabytes).sharedBuffers == buffers)
+        #expect(MachineMemory(megabytes: megabytes).maximumLog == log)
     }
 
     @Test("a supervisor that was killed leaves them running, and the next one finds them")

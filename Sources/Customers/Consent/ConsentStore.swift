@@ -42,13 +42,10 @@ extension ConsentStore.Statement {
     static func all(
         in events: [PlacedEvent], normaliser: IdentifierNormaliser, ids: [Identifier: IdentifierID]
     ) throws -> [ConsentStore.Statement] {
-        // Most events say nothing, which a search of their bytes tells without reading them; a name with an
-        // escape in it is found by reading.
-        let mark = Array("\"\(ConsentStatement.property)\"".utf8)
         var statements: [ConsentStore.Statement] = []
         for placed in events where !placed.event.isTest {
             let bytes = placed.event.properties
-            guard bytes.contains(mark) || bytes.contains(UInt8(ascii: "\\")) else { continue }
+            guard ConsentStatement.mayBe(in: bytes) else { continue }
             let properties = try JSONText.checking(bytes)
             for said in try ConsentStatement.all(in: properties, doing: "read the consent of an event") {
                 guard let sent = placed.event.identifiers.first(where: { $0.kind == said.kind }),

@@ -31,7 +31,7 @@ public struct IdentityProjector: Projector {
         for (event, placement) in zip(arrivals, placements) {
             batch.events[event.index].placement = placement
         }
-        try await settle(arrival, weak, &batch.change, in: transaction)
+        try await settle(arrival, weak, &batch, in: transaction)
         let consents = try ConsentStore.Statement.all(
             in: batch.events, normaliser: normaliser, ids: arrival.known.mapValues(\.id))
         try await ConsentStore().enter(consents, in: transaction)
@@ -119,29 +119,31 @@ public struct IdentityProjector: Projector {
 
     /// Makes the profiles that are new, and writes anew what is derived from identifiers.
     private func settle(
-        _ arrival: IdentityArrival, _ weak: WeakArrival, _ change: inout IdentityChange,
+        _ arrival: IdentityArrival, _ weak: WeakArrival, _ batch: inout EventBatch,
         in transaction: PostgresTransaction
     ) async throws {
         var moves: [IdentifierID: ProfileID?] = [:]
         for id in weak.taken { moves[id] = .some(ProfileID(id.uuid)) }
         for id in weak.emptied { moves[id] = .some(nil) }
         try await identities.move(moves, in: transaction)
-        change.replaced = weak.replaced
-        change.removed.formUnion(weak.emptied.map { ProfileID($0.uuid) })
+        batch.change.replaced = weak.replaced
+        batch.change.removed.formUnion(weak.emptied.map { ProfileID($0.uuid) })
 
-        var changed = change.disturbed.union(weak.taken.map { ProfileID($0.uuid) })
+        var changed = batch.change.disturbed.union(weak.taken.map { ProfileID($0.uuid) })
         var made = Set(weak.taken.map { ProfileID($0.uuid) })
         for new in arrival.new where new.identifier.kind.strength == .strong {
             let profile = ProfileID(arrival.sets.home(of: new.id).uuid)
             changed.insert(profile)
             if profile.uuid == new.id.uuid { made.insert(profile) }
         }
-        try await profiles.make(made, in: transaction)
-        try await profiles.refreshIdentifiers(of: changed.subtracting(change.removed), in: transaction)
-        for replaced in change.replaced {
-            change.disturbed.formUnion(
+        batch.change.made = made
+        try await profiles.make(made, seen: ProfileProjector.sightings(in: batch), in: transaction)
+        let widened = changed.subtracting(made).subtracting(batch.change.removed)
+        try await profiles.refreshIdentifiers(of: widened, in: transaction)
+        for replaced in batch.change.replaced {
+            batch.change.disturbed.formUnion(
                 [replaced.from?.profile, replaced.placement?.profile].compactMap { $0 })
         }
-        change.disturbed.subtract(change.removed)
+        batch.change.disturbed.subtract(batch.change.removed)
     }
 }

@@ -4,6 +4,9 @@ import Kernel
 import Postgres
 
 /// The tables of identity: identifiers, pairs, and what must never come together.
+///
+/// `offset 0` keeps each look-up an index scan of its own: of a table that grows by a batch at a time the
+/// planner knows too little, and would read all of it instead.
 struct IdentityStore {
     /// What is known of `identifiers`, and the newest id of all.
     func known(
@@ -11,10 +14,12 @@ struct IdentityStore {
     ) async throws -> (known: [Identifier: IdentityArrival.Known], newest: IdentifierID?) {
         let answers = try await transaction.run(all: [
             """
-            select kind, value, id, profile_id, flag from customer_identifier
-            join unnest(\(identifiers.map(\.kind.rawValue)), \(identifiers.map(\.value)))
+            select i.kind, i.value, i.id, i.profile_id, i.flag
+            from unnest(\(identifiers.map(\.kind.rawValue)), \(identifiers.map(\.value)))
                 as sent (kind, value)
-                using (kind, value)
+            cross join lateral (
+                select * from customer_identifier where kind = sent.kind and value = sent.value offset 0
+            ) as i
             """, "select id from customer_identifier order by id desc limit 1",
         ])
         var known: [Identifier: IdentityArrival.Known] = [:]
@@ -35,11 +40,12 @@ struct IdentityStore {
         guard !pairs.isEmpty else { return [:] }
         let rows = try await transaction.run(
             """
-            select low_id, high_id, state, tied,
+            select p.low_id, p.high_id, p.state, p.tied,
                    (select d.actor from identity_decision d where d.sequence = p.hold and d.by_limit)
-            from identity_pair p
-            join unnest(\(pairs.map(\.low)), \(pairs.map(\.high))) as sent (low_id, high_id)
-                using (low_id, high_id)
+            from unnest(\(pairs.map(\.low)), \(pairs.map(\.high))) as sent (low_id, high_id)
+            cross join lateral (
+                select * from identity_pair where low_id = sent.low_id and high_id = sent.high_id offset 0
+            ) as p
             """)
         var known: [IdentifierPair: IdentityArrival.KnownPair] = [:]
         for row in rows {
@@ -62,15 +68,17 @@ struct IdentityStore {
         guard !profiles.isEmpty || !flagged.isEmpty else { return ProfileSets(nevers: [:]) }
         let answers = try await transaction.run(all: [
             """
-            select id, kind, profile_id from customer_identifier
-            where profile_id = any(\(profiles)) and flag is null
+            select m.id, m.kind, m.profile_id from \(IdentityStore.members(of: profiles))
             """,
             """
-            select b.id, m.id from customer_identifier m
-            join identity_pair p on m.id in (p.low_id, p.high_id) and p.state = 'in_force'
-            join customer_identifier b
-                on b.id = case m.id when p.low_id then p.high_id else p.low_id end and b.flag = 'blocked'
-            where m.profile_id = any(\(profiles)) and m.flag is null
+            select b.id, m.id from \(IdentityStore.members(of: profiles))
+            cross join lateral (
+                select high_id as id from identity_pair where low_id = m.id and state = 'in_force'
+                union all
+                select low_id from identity_pair where high_id = m.id and state = 'in_force'
+                offset 0
+            ) as tied
+            join customer_identifier b on b.id = tied.id and b.flag = 'blocked'
             """,
         ])
         let members = try answers[0].decode((IdentifierID, String, ProfileID).self)
@@ -83,6 +91,16 @@ struct IdentityStore {
         }
         for (id, member) in blocked { sets.enter(blocked: id, tiedTo: member) }
         return sets
+    }
+
+    /// The identifiers of `profiles` that are not flagged, as `m`.
+    private static func members(of profiles: [ProfileID]) -> SQL {
+        """
+        unnest(\(profiles)) as asked (id)
+        cross join lateral (
+            select * from customer_identifier where profile_id = asked.id and flag is null offset 0
+        ) as m
+        """
     }
 
     /// For each of `identifiers`, those that it must not share a profile with.

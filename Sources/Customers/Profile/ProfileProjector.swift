@@ -11,16 +11,22 @@ public struct ProfileProjector: Projector {
     public init() {}
 
     public func project(_ batch: inout EventBatch, in transaction: PostgresTransaction) async throws {
-        var sightings: [ProfileID: (first: Timestamp, last: Timestamp)] = [:]
+        let sightings = ProfileProjector.sightings(in: batch).filter { !batch.change.made.contains($0.key) }
+        try await store.see(sightings, in: transaction)
+        try await store.deriveSightings(of: batch.change.disturbed, in: transaction)
+        try await store.remove(batch.change.removed, in: transaction)
+    }
+
+    /// When the events of a batch have seen their profiles.
+    static func sightings(in batch: EventBatch) -> [ProfileID: ProfileStore.Sighting] {
+        var sightings: [ProfileID: ProfileStore.Sighting] = [:]
         for placed in batch.counted {
             guard let profile = placed.placement?.profile else { continue }
             let instant = placed.event.occurredAt
             let seen = sightings[profile] ?? (instant, instant)
             sightings[profile] = (min(seen.first, instant), max(seen.last, instant))
         }
-        try await store.see(sightings, in: transaction)
-        try await store.deriveSightings(of: batch.change.disturbed, in: transaction)
-        try await store.remove(batch.change.removed, in: transaction)
+        return sightings
     }
 }
 

@@ -7,14 +7,30 @@ import Postgres
 public struct ProfileStore: Sendable {
     public init() {}
 
-    /// Makes profiles that did not exist, and counts them.
-    func make(_ profiles: Set<ProfileID>, in transaction: PostgresTransaction) async throws {
+    /// When a profile was seen first and last.
+    typealias Sighting = (first: Timestamp, last: Timestamp)
+
+    /// Makes profiles that did not exist, with what is derived from their identifiers, and counts them.
+    ///
+    /// A new profile is written once, whole: each later change would leave a dead row and dead index entries.
+    ///
+    /// - Parameter sightings: when they were seen; of those that are not in it, never.
+    func make(
+        _ profiles: Set<ProfileID>, seen sightings: [ProfileID: Sighting] = [:],
+        in transaction: PostgresTransaction
+    ) async throws {
         guard !profiles.isEmpty else { return }
+        let made = profiles.sorted()
         try await transaction.run(all: [
             """
-            insert into customer_profile (id, created_at, updated_at)
-            select i.id, i.first_seen_at, now()
-            from unnest(\(profiles.sorted())) as made (id) join customer_identifier i using (id)
+            insert into customer_profile
+                (id, identifiers, profile_strength, first_seen_at, last_seen_at, created_at, updated_at)
+            select id, coalesce(listed.identifiers, '{}'), coalesce(listed.strength, 0),
+                   made.first, made.last, i.first_seen_at, now()
+            from unnest(\(made), \(made.map { sightings[$0]?.first }), \(made.map { sightings[$0]?.last }))
+                as made (id, first, last)
+            join customer_identifier i using (id)
+            left join (\(ProfileStore.listed(of: made))) as listed on listed.profile_id = made.id
             """,
             "update brand_totals set profiles = profiles + \(Int64(profiles.count))",
         ])
@@ -68,31 +84,40 @@ public struct ProfileStore: Sendable {
         of profiles: Set<ProfileID>, in transaction: PostgresTransaction
     ) async throws {
         guard !profiles.isEmpty else { return }
-        let weights = Identifier.Kind.allCases
         try await transaction.run(
             """
             update customer_profile
             set identifiers = listed.identifiers, profile_strength = listed.strength, updated_at = now()
-            from (
-                select profile_id, jsonb_object_agg(kind, held) as identifiers,
-                       sum(weight)::integer as strength
-                from (
-                    select profile_id, kind, jsonb_agg(value order by id) as held
-                    from customer_identifier where profile_id = any(\(Array(profiles)))
-                    group by profile_id, kind
-                ) as kinds
-                join unnest(\(weights.map(\.rawValue)), \(weights.map { Int64($0.weight) }))
-                    as weights (kind, weight)
-                    using (kind)
-                group by profile_id
-            ) as listed
+            from (\(ProfileStore.listed(of: Array(profiles)))) as listed
             where customer_profile.id = listed.profile_id
             """)
     }
 
+    /// What is derived from the identifiers of `profiles`: a row for each that has any. `offset 0` keeps each
+    /// look-up an index scan of its own (see `IdentityStore`).
+    private static func listed(of profiles: [ProfileID]) -> SQL {
+        let weights = Identifier.Kind.allCases
+        return """
+            select profile_id, jsonb_object_agg(kind, held) as identifiers,
+                   sum(weight)::integer as strength
+            from (
+                select i.profile_id, i.kind, jsonb_agg(i.value order by i.id) as held
+                from unnest(\(profiles)) as asked (id)
+                cross join lateral (
+                    select * from customer_identifier where profile_id = asked.id offset 0
+                ) as i
+                group by i.profile_id, i.kind
+            ) as kinds
+            join unnest(\(weights.map(\.rawValue)), \(weights.map { Int64($0.weight) }))
+                as weights (kind, weight)
+                using (kind)
+            group by profile_id
+            """
+    }
+
     /// Widens when profiles were first and last seen.
     func see(
-        _ sightings: [ProfileID: (first: Timestamp, last: Timestamp)], in transaction: PostgresTransaction
+        _ sightings: [ProfileID: Sighting], in transaction: PostgresTransaction
     ) async throws {
         guard !sightings.isEmpty else { return }
         let seen = sightings.sorted { $0.key < $1.key }

@@ -57,10 +57,10 @@ public struct EventStream: Sendable {
         return oldest.position <= position
     }
 
-    /// The oldest entries, at most `count`.
-    func oldest(_ count: Int) async throws -> [Entry] {
+    /// The oldest entries, or the oldest of those behind `entry`; at most `count`.
+    func oldest(_ count: Int, behind entry: Entry? = nil) async throws -> [Entry] {
         try await reaching("read the stream") {
-            try await waiting.oldest(count).compactMap { entry in
+            try await waiting.oldest(count, after: entry?.id).compactMap { entry in
                 Position(entry.id).map { Entry(id: entry.id, position: $0, fields: entry.fields) }
             }
         }

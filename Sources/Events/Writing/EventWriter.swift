@@ -7,7 +7,8 @@ import ServiceLifecycle
 import Workflow
 
 /// Moves events from the stream into the tables: the oldest entries, one transaction for a batch, and only
-/// after its commit the entries are removed.
+/// after its commit the entries are removed. While a batch is committed, the one before it is removed and the
+/// one behind it is read: the stream and the tables do not wait for each other.
 ///
 /// Killed anywhere, it reads the same entries again; the event keys make what was committed a no-op. Only the
 /// holder of the writer lease commits, so several processes of a brand may run one each.
@@ -58,15 +59,17 @@ public struct EventWriter: Service {
     private func writeForEver() async throws {
         var pause = EventWriter.pauses.first
         var size = EventWriter.batchEntries
+        var round = Round()
         while !Task.isCancelled {
             do {
-                if try await writeOldest(size) == 0 { await arrivals.wait(atMost: EventWriter.idlePeriod) }
+                if try await write(size, &round) == 0 { await arrivals.wait(atMost: EventWriter.idlePeriod) }
                 pause = EventWriter.pauses.first
                 size = min(size * 2, EventWriter.batchEntries)
             } catch let fault as Fault where fault.code == .conflict {
                 throw fault
             } catch {
                 if Task.isCancelled { return }
+                round = Round()
                 metrics.failures.increment()
                 logger.warning("the writer waits and tries again", metadata: ["error": "\(error)"])
                 try? await Task.sleep(for: pause)
@@ -77,24 +80,48 @@ public struct EventWriter: Service {
         }
     }
 
-    /// Commits the oldest entries, at most `count`, and removes them; gives how many there were.
+    /// Commits the oldest entries, `count` at a time, and removes them, until there are fewer; gives how many
+    /// there were.
     func writeOldest(_ count: Int = batchEntries) async throws -> Int {
-        let entries = try await stream.oldest(count)
-        guard !entries.isEmpty else { return 0 }
-        try await write(entries[...])
-        return entries.count
+        var round = Round()
+        var total = 0
+        repeat { total += try await write(count, &round) } while round.next != nil
+        return total
     }
 
-    /// Commits `entries`. Where one of them cannot be stored, halves the batch until that one is alone, and
-    /// keeps it as a dead letter: one bad event never stops the others.
-    private func write(_ entries: ArraySlice<EventStream.Entry>) async throws {
+    /// Commits one batch; gives how many entries it had.
+    ///
+    /// When this throws, the round is void: what is committed and not yet removed is read again.
+    private func write(_ count: Int, _ round: inout Round) async throws -> Int {
+        let batch = if let next = round.next { next } else { try await read(count, behind: nil) }
+        guard let last = batch.last else { return 0 }
+        async let removal: Void = remove(round.committed)
+        async let following = batch.count == count ? read(count, behind: last.entry) : []
+        let committed = try await write(batch[...])
+        try await removal
+        let next = try await following
+        // A part of a batch is left where it is: by now more may have come.
+        round = next.count == count ? Round(committed: committed, next: next) : Round()
+        if round.next == nil { try await remove(committed) }
+        return batch.count
+    }
+
+    private func read(_ count: Int, behind entry: EventStream.Entry?) async throws -> [Reading] {
+        try await stream.oldest(count, behind: entry).map(Reading.init)
+    }
+
+    /// Commits `readings`, and gives their entries. Where one of them cannot be stored, halves the batch
+    /// until that one is alone, and keeps it as a dead letter: one bad event never stops the others.
+    private func write(_ readings: ArraySlice<Reading>) async throws -> [EventStream.Entry] {
         do {
-            try await commit(entries)
+            return try await commit(readings)
         } catch let error where EventWriter.blames(error) {
-            guard entries.count > 1 else { return try await refuse(entries[entries.startIndex], "\(error)") }
-            let middle = entries.startIndex + entries.count / 2
-            try await write(entries[..<middle])
-            try await write(entries[middle...])
+            guard readings.count > 1 else {
+                try await refuse(readings[readings.startIndex].entry, "\(error)")
+                return []
+            }
+            let middle = readings.startIndex + readings.count / 2
+            return try await write(readings[..<middle]) + write(readings[middle...])
         }
     }
 
@@ -107,20 +134,21 @@ public struct EventWriter: Service {
         }
     }
 
-    private func commit(_ entries: ArraySlice<EventStream.Entry>) async throws {
+    private func commit(_ readings: ArraySlice<Reading>) async throws -> [EventStream.Entry] {
         var events: [PlacedEvent] = []
+        var committed: [EventStream.Entry] = []
         var unreadable: [(EventStream.Entry, EventEnvelope.Unreadable)] = []
-        for entry in entries {
-            do {
-                let event = try EventEnvelope.event(from: entry.fields)
-                events.append(PlacedEvent(id: EventID(at: event.receivedAt), event: event))
-            } catch EventEnvelope.Unreadable.newer(let version) {
+        for reading in readings {
+            switch reading.event {
+            case .success(let event):
+                events.append(event)
+                committed.append(reading.entry)
+            case .failure(.newer(let version)):
                 // Not a bad event but an old reader: it waits for the release that wrote it.
                 throw Fault(
                     .unavailable, doing: "read the stream",
                     "an entry has version \(version), newer than this release knows")
-            } catch {
-                unreadable.append((entry, error))
+            case .failure(let error): unreadable.append((reading.entry, error))
             }
         }
         if !events.isEmpty {
@@ -130,11 +158,15 @@ public struct EventWriter: Service {
         }
         try Failpoint.hit(EventWriter.afterCommit(stream.brand))
         for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
-        let refused = Set(unreadable.map(\.0.id))
-        let committed = entries.filter { !refused.contains($0.id) }
+        if let last = readings.last { await commits.publish(last.entry.position) }
+        return committed
+    }
+
+    /// Removes what is committed.
+    private func remove(_ committed: [EventStream.Entry]) async throws {
+        guard !committed.isEmpty else { return }
         try await stream.remove(committed)
         gate.leave(committed.count)
-        if let last = entries.last { await commits.publish(last.position) }
     }
 
     private func refuse(_ entry: EventStream.Entry, _ reason: String) async throws {
@@ -144,6 +176,30 @@ public struct EventWriter: Service {
         metrics.deadLettered.increment()
         gate.leave(1)
         await commits.publish(entry.position)
+    }
+}
+
+extension EventWriter {
+    /// An entry, and the event in it.
+    private struct Reading {
+        let entry: EventStream.Entry
+        let event: Result<PlacedEvent, EventEnvelope.Unreadable>
+
+        init(_ entry: EventStream.Entry) {
+            self.entry = entry
+            event = Result { () throws(EventEnvelope.Unreadable) in
+                let event = try EventEnvelope.event(from: entry.fields)
+                return PlacedEvent(id: EventID(at: event.receivedAt), event: event)
+            }
+        }
+    }
+
+    /// What one batch leaves to the next.
+    private struct Round {
+        /// Committed, and still in the stream.
+        var committed: [EventStream.Entry] = []
+        /// A whole batch that is read already.
+        var next: [Reading]?
     }
 }
 

@@ -43,6 +43,8 @@ public struct IdentityChange: Sendable {
     public var moved: [IdentifierID: ProfileID] = [:]
     /// Stored events that are placed on another identifier.
     public var replaced: [Replaced] = []
+    /// Profiles that the batch has made; when its events saw them is written already.
+    public var made: Set<ProfileID> = []
     /// Profiles that there are no more.
     public var removed: Set<ProfileID> = []
     /// Profiles, still there, of which more or less than before is placed: what is derived from it must be

@@ -56,10 +56,11 @@ create table customer_raw_event (
     primary key (id, created_at)
 ) partition by range (created_at);
 
-create index customer_raw_event_created_at on customer_raw_event (created_at desc, id desc);
+-- Ascending, so that what is new comes at the end and fills its pages; read backwards for the newest first.
+create index customer_raw_event_created_at on customer_raw_event (created_at, id);
 create index customer_raw_event_profile on customer_raw_event (customer_profile_id, occurred_at desc)
     where customer_profile_id is not null;
-create index customer_raw_event_type on customer_raw_event (event_type, created_at desc);
+create index customer_raw_event_type on customer_raw_event (event_type, created_at);
 -- The versions of one order.
 create index customer_raw_event_order on customer_raw_event (source, (payload #>> '{properties,orderId}'))
     where event_type = 'purchase';
@@ -253,7 +254,7 @@ create table customer_order (
 );
 create index customer_order_profile on customer_order (profile_id, ordered_at desc) where profile_id is not null;
 create index customer_order_placed_on on customer_order (placed_on) where placed_on is not null;
-create index customer_order_ordered_at on customer_order (ordered_at desc, id desc);
+create index customer_order_ordered_at on customer_order (ordered_at, id);
 
 -- Totals, kept in the transaction that changes them, so that reading them costs the same at any size.
 

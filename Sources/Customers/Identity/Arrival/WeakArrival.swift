@@ -154,18 +154,23 @@ struct WeakArrival {
         _ arrivals: [Arrival], _ placements: [Placement?], _ stored: [AnonymousEvent],
         in transaction: PostgresTransaction
     ) async throws {
-        var carried: [(identifier: IdentifierID, event: EventID, receivedAt: Timestamp)] = []
+        var new: [WeakStore.Carried] = []
         for (event, placement) in zip(arrivals, placements) {
             let strong = event.sent.usable.filter { $0.kind.strength == .strong }
             let placing = strong.isEmpty ? event.sent.usable.filter { $0.kind.strength == .weak } : strong
             for id in placing.compactMap({ arrival.known[$0]?.id }) where id != placement?.identifier {
-                carried.append((id, event.placed.id, event.placed.event.receivedAt))
+                new.append(
+                    .init(
+                        identifier: id, event: event.placed.id, receivedAt: event.placed.event.receivedAt))
             }
         }
         let moved = Set(replaced.map(\.id))
-        for event in stored where moved.contains(event.id) {
-            for weak in event.weak { carried.append((weak.id, event.id, event.receivedAt)) }
+        let again = stored.filter { moved.contains($0.id) }.flatMap { event in
+            event.weak.map {
+                WeakStore.Carried(identifier: $0.id, event: event.id, receivedAt: event.receivedAt)
+            }
         }
-        try await store.enter(carried, in: transaction)
+        try await store.enter(new, areNew: true, in: transaction)
+        try await store.enter(again, areNew: false, in: transaction)
     }
 }

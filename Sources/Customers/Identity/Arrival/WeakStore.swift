@@ -61,19 +61,25 @@ struct WeakStore {
         ])
     }
 
-    /// Which events carry what, beside the identifiers that they are placed on.
-    func enter(
-        _ carried: [(identifier: IdentifierID, event: EventID, receivedAt: Timestamp)],
-        in transaction: PostgresTransaction
-    ) async throws {
+    /// An identifier that an event carries beside the one that it is placed on.
+    struct Carried {
+        let identifier: IdentifierID
+        let event: EventID
+        let receivedAt: Timestamp
+    }
+
+    /// Enters what events carry, beside the identifiers that they are placed on.
+    ///
+    /// - Parameter areNew: whether the events are, and so nothing of them can be there yet: to look for it
+    ///   would cost as much as to write it.
+    func enter(_ carried: [Carried], areNew: Bool, in transaction: PostgresTransaction) async throws {
         guard !carried.isEmpty else { return }
-        try await transaction.run(
-            """
+        let insert: SQL = """
             insert into identifier_event (identifier_id, event_id, created_at)
             select * from unnest(
                 \(carried.map(\.identifier)), \(carried.map(\.event)), \(carried.map(\.receivedAt)))
-            on conflict do nothing
-            """)
+            """
+        try await transaction.run(areNew ? insert : insert + " on conflict do nothing")
     }
 
     /// Who owns what at each event: the last sign-in before it, for 30 days, else the next one, as far back.

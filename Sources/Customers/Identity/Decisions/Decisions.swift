@@ -117,7 +117,7 @@ public struct Decisions: Sendable {
             of: Set(change.history.flatMap { [$0.base, $0.other] }), in: transaction)
         try await profiles.make(result.made, in: transaction)
         let refreshed = change.disturbed.union(result.made).subtracting(change.removed)
-        try await profiles.refreshIdentifiers(of: refreshed, in: transaction)
+        try await profiles.refreshIdentifiers(of: refreshed.subtracting(result.made), in: transaction)
         var batch = EventBatch(events: [])
         batch.change = result.change
         for projector in projectors { try await projector.project(&batch, in: transaction) }

@@ -53,7 +53,7 @@ struct EventPlaces {
         _ events: [CarryingEvent], profiles: [IdentifierID: ProfileID],
         into result: inout IdentityRepair.Result
     ) async throws {
-        var carried: [(identifier: IdentifierID, event: EventID, receivedAt: Timestamp)] = []
+        var carried: [WeakStore.Carried] = []
         var lost: [WeakSighting] = []
         var gained: [WeakSighting] = []
         for event in events {
@@ -65,7 +65,9 @@ struct EventPlaces {
             result.change.replaced.append(
                 .init(
                     id: stored.id, receivedAt: stored.receivedAt, from: stored.placement, placement: place))
-            for known in event.strong { carried.append((known.id, stored.id, stored.receivedAt)) }
+            for known in event.strong {
+                carried.append(.init(identifier: known.id, event: stored.id, receivedAt: stored.receivedAt))
+            }
             guard !stored.isSignOut else { continue }
             for weak in event.weak {
                 lost.append(.init(weak: weak.id, order: stored.order, owner: stored.placement?.identifier))
@@ -73,7 +75,7 @@ struct EventPlaces {
                 gained.append(.init(weak: weak.id, order: stored.order, owner: place.identifier))
             }
         }
-        try await store.enter(carried, in: transaction)
+        try await store.enter(carried, areNew: false, in: transaction)
         try await decisions.remove(lost, in: transaction)
         _ = try await store.enter(gained, in: transaction)
         try await decisions.removeOwners(of: Set(lost.map(\.weak)), in: transaction)
@@ -99,16 +101,18 @@ struct EventPlaces {
             }
         let owners = try await store.owners(at: events, in: transaction)
         var replaced: [IdentityChange.Replaced] = []
-        var carried: [(identifier: IdentifierID, event: EventID, receivedAt: Timestamp)] = []
+        var carried: [WeakStore.Carried] = []
         for event in events {
             let place = owners.place(event)
             guard place?.identifier != event.placement?.identifier else { continue }
             replaced.append(
                 .init(
                     id: event.id, receivedAt: event.receivedAt, from: event.placement, placement: place))
-            for weak in event.weak { carried.append((weak.id, event.id, event.receivedAt)) }
+            for weak in event.weak {
+                carried.append(.init(identifier: weak.id, event: event.id, receivedAt: event.receivedAt))
+            }
         }
-        try await store.enter(carried, in: transaction)
+        try await store.enter(carried, areNew: false, in: transaction)
         try await settleWeak(replaced, into: &result)
         result.change.replaced += replaced
     }
