@@ -64,10 +64,41 @@ struct ObservationStore: Sendable {
             """)
     }
 
-    /// The revision that the brand's schema says it has; nil when it says none.
-    func projectedRevision(_ slug: Slug) async throws -> Int64? {
-        try await brands.run("select revision from \(identifier: slug.schemaName).brand_state")
-            .first?.decode(0, as: Int64.self)
+    /// What the brands database has of the brand, compared with `projection`; nil when its schema says
+    /// nothing of the brand.
+    func projected(_ projection: Projection) async throws -> Projected? {
+        let slug = projection.slug
+        let settings = try JSONB(encoding: projection.settings)
+        let limits = try JSONB(encoding: projection.limits)
+        let there: SQL = """
+            select public_id, hash, environment, scopes, expires_at, revoked_at
+            from \(identifier: slug.schemaName).api_key
+            """
+        let rows = try await brands.run(
+            """
+            with meant as (\(TenantStore.rows(of: projection.keys)))
+            select revision,
+                (brand_id, slug, status, settings, limits) = (\(projection.brand)::uuid, \(slug)::text,
+                    \(projection.status)::text, \(settings)::jsonb, \(limits)::jsonb)
+                    and status_reason is not distinct from \(projection.statusReason)::text
+                    and not exists ((table meant except \(there)) union all (\(there) except table meant)),
+                (select rolconnlimit from pg_roles where rolname = \(slug.runtimeRole))
+            from \(identifier: slug.schemaName).brand_state
+            """)
+        return try rows.first.map { row in
+            let (revision, isAsMeant, connections) = try row.decode((Int64, Bool, Int32?).self)
+            return Projected(
+                revision: revision, isAsMeant: isAsMeant, connections: connections.map(Int.init))
+        }
+    }
+
+    /// What a brand's schema and its runtime role say.
+    struct Projected: Sendable {
+        let revision: Int64
+        /// Whether all else that is projected is there, and nothing else.
+        let isAsMeant: Bool
+        /// How many connections the role may have; nil when there is no such role.
+        let connections: Int?
     }
 
     /// Makes the revision that is meant later than `revision`, so that it is written over what has that.

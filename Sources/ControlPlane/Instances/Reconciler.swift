@@ -112,6 +112,22 @@ actor Reconciler {
     }
 }
 
+extension Reconciler {
+    /// The same settings, with which an operation waits until its brand is left alone, and says when it has
+    /// left the brand: whatever kept failing may work now.
+    nonisolated func makingWay(in settings: SagaExecutor.Settings) -> SagaExecutor.Settings {
+        var settings = settings
+        settings.willWork = { subject in
+            guard let slug = try? Slug(subject) else { return }
+            await self.standAside(for: slug)
+        }
+        settings.didWork = { subject in
+            if let slug = try? Slug(subject) { self.poke(slug) }
+        }
+        return settings
+    }
+}
+
 // MARK: - What comes in
 
 extension Reconciler {

@@ -14,7 +14,7 @@ extension Reconciler {
 
         /// What can be set right.
         enum Correction: String, CaseIterable {
-            case user, projection, revision, files, marker, start, stop
+            case user, connections, projection, revision, files, marker, start, stop
         }
 
         let passes = Timer(label: "constintel_reconcile_pass_duration_seconds")

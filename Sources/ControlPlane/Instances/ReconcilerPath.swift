@@ -43,7 +43,6 @@ struct ReconcilerPath: Sendable {
             outlook.seen.projectedRevision == outlook.revision, outlook.seen.failures == 0,
             settled.files == instances.files.stamps(outlook.slug), isUnitRight(outlook, settled, sight.status)
         else { return false }
-        if outlook.isDeleted { return true }
         return sight.user.map { $0 == settled.user } ?? true
     }
 
@@ -134,9 +133,12 @@ extension ReconcilerPath {
         }
         var user: StreamUserDefinition?
         var revision = outlook.revision
-        if !outlook.isDeleted { try await attempt { user = try await seeToUser(instance) } }
+        try await attempt { user = try await seeToUser(instance) }
         try await attempt { try await seeToUnit(outlook, instance, since: trusted) }
-        try await attempt { revision = try await seeToProjection(outlook, isTrusted: trusted != nil) }
+        let isTrusted = trusted?.fingerprint == outlook.fingerprint
+        try await attempt {
+            revision = try await seeToProjection(outlook, instance, isTrusted: isTrusted)
+        }
         if trusted == nil, !outlook.isDeleted {
             try await attempt { try await instances.tenants.ensurePartitions(slug) }
         }
@@ -202,21 +204,27 @@ extension ReconcilerPath {
 
     /// Writes the projection unless the schema has it; returns the revision that the schema has then.
     ///
-    /// What it had is asked only at times, and else believed as it was noted. A schema that is ahead of what
-    /// is meant (the control database was restored, or somebody wrote there) is overtaken.
-    private func seeToProjection(_ outlook: Outlook, isTrusted: Bool) async throws -> Int64 {
+    /// What it has is asked when this process does not know it or something is meant otherwise, and else
+    /// believed as it was noted. A schema that says something else of a revision than is meant (somebody
+    /// wrote there, the control database was restored, a plan's limits are others) is overtaken.
+    private func seeToProjection(
+        _ outlook: Outlook, _ instance: Instance, isTrusted: Bool
+    ) async throws -> Int64 {
         let slug = outlook.slug
-        let found =
-            isTrusted ? outlook.seen.projectedRevision : try await store.projectedRevision(slug) ?? 0
-        if found == outlook.revision { return found }
-        var revision = outlook.revision
-        if found > revision {
-            try await store.raiseRevision(outlook.brand, above: found)
+        if isTrusted, outlook.seen.projectedRevision == outlook.revision { return outlook.revision }
+        guard let projection = try await instances.store.projection(slug) else { return outlook.revision }
+        let found = try await store.projected(projection)
+        if let connections = found?.connections, connections != TenantStore.limit(instance) {
+            try await instances.tenants.limitConnections(instance)
+            corrected(.connections, slug)
+        }
+        if let found, found.isAsMeant, found.revision == projection.revision { return found.revision }
+        if let found, found.revision >= projection.revision {
+            try await store.raiseRevision(outlook.brand, above: found.revision)
             corrected(.revision, slug)
-            revision = found + 1
         }
         try await instances.project(slug)
         corrected(.projection, slug)
-        return revision
+        return max(projection.revision, (found?.revision ?? 0) + 1)
     }
 }

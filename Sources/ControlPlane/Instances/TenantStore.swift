@@ -74,7 +74,8 @@ struct TenantStore: Sendable {
             .split(separator: "\n").map { PlannedEffect("brands database", String($0)) }
     }
 
-    private static func limit(_ instance: Instance) -> Int {
+    /// How many connections the runtime role may have.
+    static func limit(_ instance: Instance) -> Int {
         instance.connections * TenantStore.connectionsPerConnection
     }
 
@@ -164,13 +165,20 @@ struct TenantStore: Sendable {
             "delete from api_key",
             """
             insert into api_key (public_id, hash, environment, scopes, expires_at, revoked_at)
-            select public_id, hash, environment, string_to_array(scopes, ' '), expires_at, revoked_at
-            from unnest(\(keys.map(\.publicId)), \(keys.map(\.hash)), \(keys.map(\.environment)),
-                \(keys.map { $0.scopes.joined(separator: " ") }), \(keys.map(\.expiresAt)),
-                \(keys.map(\.revokedAt)))
-                as key (public_id, hash, environment, scopes, expires_at, revoked_at)
+            \(TenantStore.rows(of: keys))
             """,
         ])
+    }
+
+    /// A query of the rows that a schema's table `api_key` must have.
+    static func rows(of keys: [Projection.Key]) -> SQL {
+        """
+        select public_id, hash, environment, string_to_array(scopes, ' ') as scopes, expires_at, revoked_at
+        from unnest(\(keys.map(\.publicId)), \(keys.map(\.hash)), \(keys.map(\.environment)),
+            \(keys.map { $0.scopes.joined(separator: " ") }), \(keys.map(\.expiresAt)),
+            \(keys.map(\.revokedAt)))
+            as key (public_id, hash, environment, scopes, expires_at, revoked_at)
+        """
     }
 
     /// A transaction that changes something, which only a daemon that leads may.

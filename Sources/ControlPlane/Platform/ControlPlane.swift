@@ -50,11 +50,14 @@ struct ControlPlane: Sendable {
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
         let purging = Purging(intents: intents, instances: instances, streamUsers: streamUsers)
         sagas = [provisioning] + lifecycleSagas.all + [purging.saga]
-        executor = SagaExecutor(
-            sagas: sagas, pool: control, clock: clock, settings: foundations.saga, logger: logger)
         reconciler = withMetricsFactory(foundations.metrics) {
-            Reconciler(instances: instances, streamUsers: streamUsers, clock: clock, logger: logger)
+            Reconciler(
+                instances: instances, streamUsers: streamUsers, clock: clock,
+                pauses: foundations.saga.clock, logger: logger)
         }
+        executor = SagaExecutor(
+            sagas: sagas, pool: control, clock: clock,
+            settings: reconciler.makingWay(in: foundations.saga), logger: logger)
         let changes = Changes(idempotency: idempotency, executor: executor)
         let brands = Brands(
             store: brandStore, operations: operations, provisioning: provisioning, reconciler: reconciler,

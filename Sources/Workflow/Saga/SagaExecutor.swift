@@ -24,6 +24,10 @@ package actor SagaExecutor {
         package var attemptLimit = Duration.seconds(300)
         /// Who works, as operations and people are told.
         package var holder = Leadership.Settings.thisProcess
+        /// Is called with its subject before an operation is carried on, which waits for it.
+        package var willWork: @Sendable (String) async -> Void = { _ in }
+        /// Is called with its subject when an operation has come as far as it can.
+        package var didWork: @Sendable (String) -> Void = { _ in }
         /// What pauses are waited by.
         package var clock: any Clock<Duration> = ContinuousClock()
 
@@ -122,10 +126,12 @@ package actor SagaExecutor {
         var logger = logger
         logger[metadataKey: "kind"] = "\(operation.kind)"
         logger[metadataKey: "subject"] = "\(operation.subject)"
+        await settings.willWork(operation.subject)
         // A kind that this release does not know has no steps, and so gets stuck with its first.
         let saga = sagas[operation.kind] ?? Saga(kind: operation.kind, runbook: operation.runbook, steps: [])
         try await SagaRun(
             operation: operation, saga: saga, journal: journal, settings: settings, logger: logger
         ).finish()
+        settings.didWork(operation.subject)
     }
 }
