@@ -2,6 +2,7 @@
 # Measures intake against two floors on the same PostgreSQL, in one run, and prints a table.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$root/infra/bench/service.sh"
 
 usage() {
     cat <<'TEXT'
@@ -35,37 +36,8 @@ done
 
 install_packages
 require_swift
-release=(-c release --static-swift-stdlib)
-if [ -n "$build" ]; then
-    say "Building"
-    for product in constinteld constintel-instance constintel; do
-        swift build --package-path "$root" "${release[@]}" --product "$product" >/dev/null || die "the build failed"
-    done
-fi
-binaries=$(swift build --package-path "$root" "${release[@]}" --show-bin-path)
-
-if is_root; then parent=/var/lib; else parent=${XDG_STATE_HOME:-$HOME/.local/state}; fi
-mkdir -p "$parent"
-work=$(mktemp -d "$parent/ci-bench.XXXX")
-CONSTINTEL_HOME=$work
-make_service_user
-claim_directory "$work"
-install_programs "$work/bin" "$binaries/constinteld" "$binaries/constintel-instance" "$binaries/constintel"
-cp -R "$root/templates" "$work/templates"
-chmod -R a+rX "$work/templates"
-edge=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-
-clean_up() {
-    kill -TERM "$daemon" 2>/dev/null || true
-    wait "$daemon" 2>/dev/null || true
-    rm -rf "$work"
-}
-exec_as_service CONSTINTEL_HOME="$work" CONSTINTEL_EDGE="$edge" "$work/bin/constinteld" --embedded \
-    --templates "$work/templates" >"$work/constinteld.log" 2>&1 </dev/null &
-daemon=$!
-trap clean_up EXIT
-constintel() { CONSTINTEL_HOME=$work "$work/bin/constintel" "$@"; }
-constintel wait --timeout 120 >/dev/null
+build_release "$build"
+start_service
 constintel brand create bench --brand-plan enterprise >/dev/null
 key=$(constintel key create bench --name bench --output json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
