@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Supervision
@@ -39,6 +40,63 @@ struct ChangesTests {
                 return rounds
             }
             for await count in group { #expect(count == rounds) }
+        }
+    }
+
+    @Test("a slow reader that looks when it reads a name ends up knowing the last change of every unit")
+    func seesTheLast() async {
+        let board = UnitChangeBoard()
+        let names = (0..<20).map { "unit \($0)" }
+        let versions = Mutex<[String: Int]>([:])
+        let changes = board.changes()
+        let (rounds, end) = (500, "end")
+        async let seen = {
+            var seen: [String: Int] = [:]
+            var reads = 0
+            for await name in changes {
+                if name == end { break }
+                seen[name] = versions.withLock { $0[name] }
+                reads += 1
+                // Slower than the changes come.
+                for _ in 0..<5 { await Task.yield() }
+            }
+            return (seen, reads)
+        }()
+        for round in 1...rounds {
+            for name in names where !round.isMultiple(of: 3) || name.hasSuffix("1") {
+                versions.withLock { $0[name] = round }
+                board.announce(name)
+            }
+            await Task.yield()
+        }
+        board.announce(end)
+        let (last, reads) = await seen
+        #expect(last == versions.withLock { $0 })
+        #expect(reads < rounds * names.count, "changes that were not read yet are one")
+    }
+
+    @Test("a unit that dies again and again while nobody reads is named after the last time")
+    func diesUnread() async throws {
+        let directory = try TestDirectory()
+        try await running(directory.supervisor()) { supervisor in
+            var changes = await supervisor.changes().makeAsyncIterator()
+            let (restless, quiet) = (directory.steady("restless"), directory.steady("quiet"))
+            for unit in [restless, quiet] {
+                try await supervisor.start(unit)
+                try await supervisor.awaitReady(unit.name)
+            }
+            for round in 1...3 {
+                kill(try #require(await supervisor.status("restless")?.pid), SIGKILL)
+                while await supervisor.status("restless").map({ $0.restarts < round || $0.state != .ready })
+                    ?? true
+                {
+                    await pollingPause()
+                }
+            }
+            try await supervisor.stop("quiet")
+            #expect([await changes.next(), await changes.next()] == ["restless", "quiet"])
+            #expect(await supervisor.status("restless")?.restarts == 3)
+            #expect(await supervisor.status("quiet") == nil)
         }
     }
 

@@ -214,7 +214,7 @@ extension ReconcilerPath {
         if isTrusted, outlook.seen.projectedRevision == outlook.revision { return outlook.revision }
         guard let projection = try await instances.store.projection(slug) else { return outlook.revision }
         let found = try await store.projected(projection)
-        if let connections = found?.connections, connections != TenantStore.limit(instance) {
+        if found?.connections != TenantStore.limit(instance) {
             try await instances.tenants.limitConnections(instance)
             corrected(.connections, slug)
         }
