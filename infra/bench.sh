@@ -75,7 +75,8 @@ measure "single events, socket" --target "$socket" --events "$((events / 10))" -
 measure "single events, edge" --target "$edge" --events "$((events / 10))" --batch 1 --connections 32
 measure "2 % of events join two profiles" --target "$socket" --events "$events" --batch 1000 --connections 4 --ties 0.02
 refold() {
-    local begun=$(date +%s%N) folded
+    local begun folded
+    begun=$(date +%s%N)
     folded=$(constintel brand refold bench --plan --output json |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["result"]["events"])')
     printf '%-34s %9s\n' "re-fold, compared" "$((folded * 1000 / (($(date +%s%N) - begun) / 1000000)))"

@@ -25,23 +25,25 @@ struct Authentication: RouterMiddleware {
                 "send an API key or a token as 'Authorization: Bearer …', or a key as 'X-API-Key'")
         }
         var context = context
-        context.principal = try principal(of: credential)
+        context.principal = try await principal(of: credential)
         return try await next(request, context)
     }
 
-    private func principal(of credential: String) throws -> Principal {
-        if credential.hasPrefix("ci_") { return try principal(ofKey: credential) }
+    private func principal(of credential: String) async throws -> Principal {
+        if credential.hasPrefix("ci_") { return try await principal(ofKey: credential) }
         return try principal(ofToken: credential)
     }
 
-    private func principal(ofKey text: String) throws -> Principal {
+    private func principal(ofKey text: String) async throws -> Principal {
         guard let key = APIKeyText.parse(text) else {
             throw Fault(.unauthenticated, doing: Authentication.doing, "the API key is malformed or mistyped")
         }
         guard key.slug == slug else {
             throw Fault(.forbidden, doing: Authentication.doing, "the API key belongs to another brand")
         }
-        let projection = try brand.projection()
+        var projection = try brand.projection()
+        // A key that was made a moment ago works at once.
+        if projection.keys[key.publicId] == nil { projection = try await brand.freshProjection() }
         guard let known = projection.keys[key.publicId], constantTimeEquals(known.hash, key.hash)
         else {
             throw Fault(.unauthenticated, doing: Authentication.doing, "there is no such API key")

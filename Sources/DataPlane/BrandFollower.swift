@@ -5,7 +5,8 @@ import Sealing
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps what the control plane has projected: the brand's state and its keys, fresh within half a second.
+/// Keeps what the control plane has projected: the brand's state and its keys, fresh within half a second,
+/// and at once for whoever knows of something that is not there yet.
 ///
 /// When PostgreSQL is away the last known state holds for a minute; then requests are refused, since a key
 /// may have been revoked meanwhile.
@@ -21,6 +22,9 @@ final class BrandFollower: Service {
     private struct State {
         var projection: Projection
         var readAt: Timestamp
+        /// How many looks at the schema have begun, and which of them was the last to succeed.
+        var begun = 0
+        var succeeded = 0
     }
 
     private let store: ProjectionStore
@@ -49,6 +53,23 @@ final class BrandFollower: Service {
         return state.projection
     }
 
+    /// The projection as the schema has it now, or as last known when that cannot be read.
+    ///
+    /// However many ask, one looks at a time, and its look is for all who came before it: a stranger who
+    /// makes up keys costs one connection's time.
+    ///
+    /// - Throws: what `projection` throws.
+    func freshProjection() async throws -> Projection {
+        let mark = state.withLock { $0.begun }
+        do {
+            try await refresh(unlessLookedAfter: mark)
+        } catch {
+            try Task.checkCancellation()
+            logger.debug("the projection cannot be read", metadata: ["error": "\(error)"])
+        }
+        return try projection()
+    }
+
     /// The last known settings, however old.
     var settings: BrandSettings { state.withLock { $0.projection.settings } }
 
@@ -72,17 +93,24 @@ final class BrandFollower: Service {
         }
     }
 
-    private func refresh() async throws {
-        let revision = try await store.revision()
-        let known = state.withLock { $0.projection.revision }
-        let fresh = revision == known ? nil : try await store.read()
-        let now = clock.now()
-        state.withLock { state in
-            if let fresh { state.projection = fresh }
-            state.readAt = now
-        }
-        if let fresh {
-            logger.info("the brand's state has changed", metadata: ["revision": "\(fresh.revision)"])
+    private func refresh(unlessLookedAfter mark: Int = .max) async throws {
+        try await store.look { look in
+            let begun = state.withLock { state -> (revision: Int64, number: Int)? in
+                guard state.succeeded <= mark else { return nil }
+                state.begun += 1
+                return (state.projection.revision, state.begun)
+            }
+            guard let begun else { return }
+            let fresh = try await look.revision() == begun.revision ? nil : look.read()
+            let now = clock.now()
+            state.withLock { state in
+                if let fresh { state.projection = fresh }
+                state.readAt = now
+                state.succeeded = begun.number
+            }
+            if let fresh {
+                logger.info("the brand's state has changed", metadata: ["revision": "\(fresh.revision)"])
+            }
         }
     }
 }

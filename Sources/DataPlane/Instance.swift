@@ -99,13 +99,20 @@ public struct Instance: Sendable {
             databaseConfiguration(purpose), maximum: connections, reactor: reactor, logger: logger)
     }
 
-    /// Closes the connections that the other services share, after these have stopped.
+    /// Closes the connections that the other services share, after these have stopped; and before that the
+    /// ones that have not been needed for a while, since hundreds of brands share the server.
     private struct Connections: Service {
+        static let period = Duration.seconds(60)
+
         let pools: [PostgresPool]
         let redis: RedisClient
 
         func run() async throws {
-            try? await gracefulShutdown()
+            await cancelWhenGracefulShutdown {
+                while (try? await Task.sleep(for: Connections.period)) != nil {
+                    for pool in pools { await pool.closeUnneeded() }
+                }
+            }
             for pool in pools { await pool.close() }
             await redis.close()
         }

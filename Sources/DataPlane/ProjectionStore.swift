@@ -35,18 +35,34 @@ struct Projection: Sendable {
 struct ProjectionStore {
     let database: PostgresPool
 
-    func revision() async throws -> Int64 {
-        let rows = try await database.run("select revision from brand_state")
-        return try rows.first?.decode(Int64.self) ?? 0
+    /// One look at them.
+    struct Look {
+        fileprivate let connection: PostgresConnection
+
+        func revision() async throws -> Int64 {
+            let rows = try await connection.run("select revision from brand_state")
+            return try rows.first?.decode(Int64.self) ?? 0
+        }
+
+        /// The whole projection; see `ProjectionStore.read`.
+        func read() async throws -> Projection { try await ProjectionStore.read(connection) }
+    }
+
+    /// Runs `body` with a connection; one at a time where the pool has one.
+    func look(_ body: (Look) async throws -> Void) async throws {
+        try await database.withConnection { try await body(Look(connection: $0)) }
     }
 
     /// The whole projection, as of one instant.
     ///
     /// - Throws: `Fault.unavailable` when the brand has none, or its schema is newer than this release knows.
     func read() async throws -> Projection {
-        let (states, keys) = try await database.transaction { transaction in
-            try await transaction.run("set transaction isolation level repeatable read, read only")
-            return (
+        try await database.withConnection { try await ProjectionStore.read($0) }
+    }
+
+    private static func read(_ connection: PostgresConnection) async throws -> Projection {
+        let (states, keys) = try await connection.transaction(.snapshot) { transaction in
+            (
                 try await transaction.run(
                     """
                     select brand_id, status, status_reason, settings, limits, revision, schema_version

@@ -24,6 +24,8 @@ public actor PostgresPool {
     private let patience: Duration
     private let logger: Logger
     private var idle: [PostgresConnection] = []
+    /// How many of the idle ones, from the first on, have stayed idle since `closeUnneeded` was last called.
+    private var unneeded = 0
     /// Connections that are open, or being opened.
     private var places = 0
     private var waiting = Queue<(id: UInt64, continuation: CheckedContinuation<Grant, any Error>)>()
@@ -91,9 +93,19 @@ public actor PostgresPool {
         try await withConnection { try await $0.transaction(isolation, body) }
     }
 
+    /// Closes the connections that nobody has needed since the last call: each is a process of the server's.
+    public func closeUnneeded() async {
+        let connections = idle.prefix(unneeded)
+        idle.removeFirst(unneeded)
+        places -= unneeded
+        unneeded = idle.count
+        for connection in connections { await connection.close() }
+    }
+
     /// Closes what is idle at once, and the rest when it comes back; who waits, and who comes later, fails.
     public func close() async {
         isClosed = true
+        unneeded = 0
         for waiter in waiting.removeAll() { waiter.continuation.resume(throwing: closedFault) }
         let connections = idle
         idle = []
@@ -123,6 +135,7 @@ extension PostgresPool {
         try Task.checkCancellation()
         if isClosed { throw closedFault }
         while let connection = idle.popLast() {
+            unneeded = min(unneeded, idle.count)
             if await !connection.isClosed { return connection }
             places -= 1
             logger.notice("a database connection was lost while idle")

@@ -77,6 +77,21 @@ struct KeyTests {
         }
     }
 
+    @Test("a key works as soon as it is projected, for all who use it at once")
+    func newKeys() async throws {
+        try await TestInstance.serving { instance in
+            for _ in 0..<5 {
+                let key = try await TestInstance.mintKey(instance.brand)
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<4 {
+                        group.addTask { try await instance.call("GET", path, key: key).status }
+                    }
+                    for try await status in group { #expect(status == 200) }
+                }
+            }
+        }
+    }
+
     @Test(
         "a key that is revoked is refused soon after, and so are the events of a suspended brand"
     )

@@ -82,7 +82,7 @@ struct StoreTests {
             let stores = try await makeServices(over: state).startStores(under: supervisor)
             for (name, value) in [
                 ("listen_addresses", ""), ("synchronous_commit", "on"), ("data_checksums", "on"),
-                ("server_encoding", "UTF8"), ("lc_collate", "C.UTF-8"), ("max_connections", "300"),
+                ("server_encoding", "UTF8"), ("lc_collate", "C.UTF-8"), ("max_connections", "1200"),
             ] {
                 #expect(
                     try await stores.postgres.query("show \(name)", in: directory) == value + "\n", "\(name)")

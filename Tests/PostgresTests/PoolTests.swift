@@ -80,6 +80,31 @@ import Testing
         }
     }
 
+    @Test("connections that were not needed for a while are closed, and those that were are not")
+    func unneeded() async throws {
+        let pool = try TestServer.pool(maximum: 3)
+        _ = try await pool.withConnection { _ in
+            try await pool.withConnection { _ in try await pool.run("select 1") }
+        }
+        #expect(await pool.occupancy.idle == 3)
+        await pool.closeUnneeded()
+        #expect(await pool.occupancy.idle == 3, "all three have been needed until now")
+        let pid = try await pool.run("select pg_backend_pid()")[0].decode(Int32.self)
+        await pool.closeUnneeded()
+        #expect(await pool.occupancy.idle == 1)
+        #expect(try await pool.run("select pg_backend_pid()")[0].decode(Int32.self) == pid)
+        await pool.closeUnneeded()
+        await pool.closeUnneeded()
+        #expect(await pool.occupancy.idle == 0)
+        let other = try await pool.withConnection { _ in
+            try await pool.withConnection { _ in
+                try await pool.run("select pg_backend_pid()")[0].decode(Int32.self)
+            }
+        }
+        #expect(other != pid, "a closed connection leaves its place to another")
+        await pool.close()
+    }
+
     @Test("a closed pool refuses")
     func closed() async throws {
         let pool = try TestServer.pool(maximum: 1)

@@ -9,8 +9,11 @@ struct Operations: Sendable {
     let steps: StepStore
     let pauses: any Clock<Duration>
 
-    /// How often a followed operation is looked at, and how long at most.
+    /// How often a followed operation is looked at, how much oftener for so many looks after any news, since
+    /// one is seldom alone, and how many times at most.
     static let followPeriod = Duration.milliseconds(250)
+    static let closePeriod = Duration.milliseconds(25)
+    static let closeLooks = 40
     static let maximumLooks = 4 * 3600
     /// After so many looks without news a comment keeps proxies from closing the connection.
     static let looksPerHeartbeat = 60
@@ -102,7 +105,8 @@ struct Operations: Sendable {
             if view.state.isFinal || Task.isShuttingDownGracefully { return }
             last = view
             looksSinceNews += 1
-            try await pauses.sleep(for: Operations.followPeriod)
+            let isClose = looksSinceNews <= Operations.closeLooks
+            try await pauses.sleep(for: isClose ? Operations.closePeriod : Operations.followPeriod)
         }
     }
 }
