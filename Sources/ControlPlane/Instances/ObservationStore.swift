@@ -54,8 +54,8 @@ struct ObservationStore: Sendable {
             insert into observation (brand_id, state, pid, restarts, projected_revision, failures, error,
                 quarantined_until, observed_at)
             select id, \(seen.state), \(seen.pid)::int, \(seen.restarts)::int,
-                \(seen.projectedRevision)::bigint, \(seen.failures)::int, \(seen.error)::text, \(seen.quarantinedUntil)::timestamptz,
-                \(clock.now())::timestamptz
+                \(seen.projectedRevision)::bigint, \(seen.failures)::int, \(seen.error)::text,
+                \(seen.quarantinedUntil)::timestamptz, \(clock.now())::timestamptz
             from brand where id = \(brand)
             on conflict (brand_id) do update set state = excluded.state, pid = excluded.pid,
                 restarts = excluded.restarts, projected_revision = excluded.projected_revision,

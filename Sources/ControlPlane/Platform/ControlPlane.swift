@@ -35,16 +35,16 @@ struct ControlPlane: Sendable {
         let brandStore = BrandStore(pool: control, clock: clock)
         let instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
-        let steps = Provisioning(
-            brands: brandStore, instances: instances, streamUsers: streamUsers,
-            sealer: foundations.keys.sealer)
-        provisioning = steps.saga
+        provisioning =
+            Provisioning(
+                brands: brandStore, instances: instances, streamUsers: streamUsers,
+                sealer: foundations.keys.sealer
+            ).saga
         let operations = OperationStore(pool: control, clock: clock)
         let users = UserStore(pool: control, clock: clock)
         let passwords = PasswordWorker()
         self.foundations = foundations
-        idempotency = IdempotencyStore(
-            pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
+        idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
         let intents = BrandIntentStore(pool: control, clock: clock)
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
@@ -61,8 +61,7 @@ struct ControlPlane: Sendable {
         let changes = Changes(idempotency: idempotency, executor: executor)
         let brands = Brands(
             store: brandStore, operations: operations, provisioning: provisioning, reconciler: reconciler,
-            installed: instances.releases,
-            supervisor: foundations.supervisor, clock: clock)
+            installed: instances.releases, supervisor: foundations.supervisor, clock: clock)
         brandRoutes = BrandRoutes(brands: brands, changes: changes)
         lifecycle = Lifecycle(
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
