@@ -67,12 +67,9 @@ struct ControlPlane: Sendable {
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
             purging: purging, releases: instances.releases, clock: clock)
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
-        keyRoutes = KeyRoutes(
-            brands: brands,
-            keys: Keys(
-                store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock,
-                logger: logger),
-            changes: changes)
+        let keys = Keys(
+            store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock, logger: logger)
+        keyRoutes = KeyRoutes(brands: brands, keys: keys, changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
