@@ -94,7 +94,8 @@ extension Fleet {
             """
             select count(*)::int from brand join instance on instance.brand_id = brand.id
                 left join observation on observation.brand_id = brand.id
-            where slug = any(\(slugs.map(\.text))) and (projected_revision, failures) is distinct from (revision, 0)
+            where slug = any(\(slugs.map(\.text)))
+                and (projected_revision, failures) is distinct from (revision, 0)
             """)[0].decode(0, as: Int.self)
     }
 
