@@ -146,7 +146,8 @@ let targets: [Target] = [
         "ControlPlaneTests",
         [
             "ControlPlane", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
-            "Supervision", "Web", "Contract", "Kernel", "TestSupport", hummingbird, lifecycle, logging,
+            "Supervision", "Web", "Contract", "Kernel", "TestSupport", httpClient, hummingbird, lifecycle,
+            logging, nio, subprocess, systemPackage,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test(

@@ -3,9 +3,10 @@ import Synchronization
 
 /// A named point in the code where a test makes the process die, or the work fail, at the worst moment.
 ///
-/// Armed by `CONSTINTEL_FAILPOINT=<name>[:<subject>][=kill|fail|halt|again][@<nth>]` (several are separated
-/// by commas; `kill` and the first hit when not said), or by `arm` from a test in the same process. With a
-/// subject, only what is done about it hits the point. While nothing is armed, a hit costs one relaxed load.
+/// Armed by `CONSTINTEL_FAILPOINT=<name>[:<subject>][=kill|fail|halt|stop|again][@<nth>]` (several are
+/// separated by commas; `kill` and the first hit when not said), or by `arm` from a test in the same process.
+/// With a subject, only what is done about it hits the point. `CONSTINTEL_INSTANCE_FAILPOINT` of a daemon
+/// arms those of its instances. While nothing is armed, a hit costs one relaxed load.
 ///
 /// A saga's points are, for each step, `<kind>.<step>.beforeEffect`, `.repeat` (with `again`, the effect is
 /// done twice), `.afterEffect` and `.afterJournal`, the same but the last with `.undo` before them, and
@@ -19,6 +20,8 @@ package enum Failpoint {
         case fail
         /// Throws `Halted`: to its journal the work looks as if its process had died here.
         case halt
+        /// Freezes this process until somebody sends SIGCONT.
+        case stop
         /// Tells who asks to do its work once more.
         case again
         /// Nothing; the hits are counted.
@@ -72,6 +75,7 @@ package enum Failpoint {
         case .kill: Glibc.kill(getpid(), SIGKILL)
         case .fail: throw Injected(name: name)
         case .halt: throw Halted()
+        case .stop: Glibc.kill(getpid(), SIGSTOP)
         case .again: return true
         case .count, nil: break
         }
@@ -106,7 +110,7 @@ package enum Failpoint {
         var armings: [String: Arming] = [:]
         for entry in String(cString: value).split(separator: ",") {
             guard let (name, arming) = parse(entry) else {
-                fatalError("CONSTINTEL_FAILPOINT is not <name>[=kill|fail|halt|again][@<nth>]: \(entry)")
+                fatalError("CONSTINTEL_FAILPOINT is not <name>[=kill|fail|halt|stop|again][@<nth>]: \(entry)")
             }
             armings[name] = arming
         }

@@ -25,22 +25,43 @@ struct Inventory: Equatable {
 extension TestPlane {
     /// What there is of the brands `slugs`; the first one is called SLUG and its id ID.
     func inventory(of slugs: [Slug]) async throws -> Inventory {
-        var lines = try await controlRows(slugs)
-        for slug in slugs {
-            lines += try await roles(slug)
-            lines += try await schema(slug)
-            lines += try await redis(slug)
-            lines += try files(slug)
+        let surveyor = Surveyor(
+            control: foundations.control, brands: foundations.brands, redis: foundations.redis,
+            layout: foundations.layout
+        ) { slug in
             // An instance that has just been started again, or killed, is on its way to being ready.
             if [.starting, .failed].contains(await supervisor.status(slug.unitName)?.state) {
                 try await supervisor.awaitReady(slug.unitName)
             }
-            if let status = await supervisor.status(slug.unitName) {
-                let words = status.pid.map { FileManager.default.contents(atPath: "/proc/\($0)/cmdline") }
-                let program = String(decoding: (words ?? nil) ?? Data(), as: UTF8.self)
-                    .split(separator: "\0").first { $0.hasPrefix(foundations.layout.root) }
-                lines.append("unit \(slug.unitName) \(status.state.rawValue) \(program ?? "")")
-            }
+            guard let status = await supervisor.status(slug.unitName) else { return [] }
+            let words = status.pid.map { FileManager.default.contents(atPath: "/proc/\($0)/cmdline") }
+            let program = String(decoding: (words ?? nil) ?? Data(), as: UTF8.self)
+                .split(separator: "\0").first { $0.hasPrefix(foundations.layout.root) }
+            return ["\(status.state.rawValue) \(program ?? "")"]
+        }
+        return try await surveyor.inventory(of: slugs)
+    }
+}
+
+/// Who takes inventories, of an installation in this process or of one that daemons serve.
+struct Surveyor: Sendable {
+    let control: PostgresPool
+    let brands: PostgresPool
+    let redis: RedisClient
+    let layout: StateLayout
+    /// The processes of a brand's instance, once none is on its way any more.
+    let units: @Sendable (Slug) async throws -> [String]
+
+    /// What there is of the brands `slugs`; the first one is called SLUG and its id ID.
+    func inventory(of slugs: [Slug]) async throws -> Inventory {
+        var lines: [String] = []
+        for slug in slugs { lines += try await units(slug).map { "unit \(slug.unitName) \($0)" } }
+        lines += try await controlRows(slugs)
+        for slug in slugs {
+            lines += try await roles(slug)
+            lines += try await schema(slug)
+            lines += try await redisLines(slug)
+            lines += try files(slug)
         }
         guard let first = slugs.first else { return Inventory(lines: []) }
         let id = try await id(of: first)
@@ -52,7 +73,7 @@ extension TestPlane {
 
     /// The brand's id, also when it is gone.
     private func id(of slug: Slug) async throws -> String? {
-        try await foundations.control.run(
+        try await control.run(
             """
             select id::text from brand where slug = \(slug)
             union all select brand_id::text from retired_slug where slug = \(slug)
@@ -67,7 +88,7 @@ extension TestPlane {
             "operation", "operation_step", "audit_log", "idempotency_key", "leadership", "schema_version",
             "observation", "plan", "refresh_token",
         ]
-        let tables = try await foundations.control.run(
+        let tables = try await control.run(
             """
             select tablename from pg_tables where schemaname = 'public' and tablename <> all(\(journals))
             """
@@ -80,7 +101,7 @@ extension TestPlane {
         for table in tables {
             // A user's id is its own; a brand's is known.
             let left = table == "user" ? volatile + ["id"] : volatile
-            lines += try await foundations.control.run(
+            lines += try await control.run(
                 """
                 select \(table) || ' ' || (to_jsonb(t) - \(left))::text from \(identifier: table) t
                 where exists (
@@ -99,7 +120,7 @@ extension TestPlane {
     }
 
     private func roles(_ slug: Slug) async throws -> [String] {
-        try await foundations.brands.run(
+        try await brands.run(
             """
             select concat_ws(' ', 'role', rolname, rolcanlogin, rolconnlimit,
                 (select setconfig::text from pg_db_role_setting where setrole = pg_authid.oid),
@@ -110,7 +131,7 @@ extension TestPlane {
     }
 
     private func schema(_ slug: Slug) async throws -> [String] {
-        let tables = try await foundations.brands.run(
+        let tables = try await brands.run(
             """
             select relname::text, concat_ws(' ', relkind, relacl::text) from pg_class
             where relnamespace = (select oid from pg_namespace where nspname = \(slug.schemaName))
@@ -119,7 +140,7 @@ extension TestPlane {
         var lines = tables.map { "table \(slug.schemaName).\($0.0) \($0.1)" }
         guard !tables.isEmpty else { return [] }
         for table in ["brand_state", "api_key", "writer_lease"] {
-            lines += try await foundations.brands.run(
+            lines += try await brands.run(
                 """
                 select \(table) || ' ' || (to_jsonb(t) - \(volatile))::text
                 from \(identifier: slug.schemaName).\(identifier: table) t
@@ -129,16 +150,16 @@ extension TestPlane {
         return lines
     }
 
-    private func redis(_ slug: Slug) async throws -> [String] {
+    private func redisLines(_ slug: Slug) async throws -> [String] {
         var lines: [String] = []
-        if let user = try await foundations.redis.send("ACL", "GETUSER", slug.redisUser).array {
+        if let user = try await redis.send("ACL", "GETUSER", slug.redisUser).array {
             // Name and value take turns; the passwords are left out.
             for index in stride(from: 0, to: user.count - 1, by: 2) where user[index].text != "passwords" {
                 lines.append(
                     "redis user \(slug.redisUser) \(user[index].text ?? "") \(words(user[index + 1]))")
             }
         }
-        let keys = try await foundations.redis.send("KEYS", "\(slug.redisPrefix)*").array ?? []
+        let keys = try await redis.send("KEYS", "\(slug.redisPrefix)*").array ?? []
         return lines + keys.map { "redis key \($0.text ?? "")" }
     }
 
@@ -148,7 +169,6 @@ extension TestPlane {
 
     /// Every file of the brand with its mode, and the text of its configuration.
     private func files(_ slug: Slug) throws -> [String] {
-        let layout = foundations.layout
         let roots = [layout.marker(slug), layout.log(slug), layout.instance(slug)]
         var lines: [String] = []
         for root in roots where FileManager.default.fileExists(atPath: root) {

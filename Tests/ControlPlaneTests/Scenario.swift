@@ -34,6 +34,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         }
     }
 
+    static let provision = Call(.post, nil) { BrandDraft(slug: $0.text) }
     private static let suspend = Call(.post, "/suspend") { _ in ReasonBody(reason: "unpaid") }
     private static let delete = Call(.delete, "") { _ in BrandDeletion(graceDays: 30) }
     private static let stop = Call(.post, "/instance/stop")
@@ -41,8 +42,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     /// One for every kind that there is; the matrix fails when one is missing.
     static let all = [
-        Scenario(
-            kind: "brand.provision", before: nil, request: Call(.post, nil) { BrandDraft(slug: $0.text) }),
+        Scenario(kind: "brand.provision", before: nil, request: provision),
         Scenario(
             kind: "brand.update", before: [],
             request: Call(.patch, "") { _ in BrandChange(name: "Other", timeZone: "Asia/Kolkata") }),
@@ -64,16 +64,32 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     ]
 }
 
-extension TestPlane {
+/// A control plane, in this process or in another, to which whoever asks is the operator on this machine.
+protocol OperatedPlane: Sendable {
+    func ask(
+        _ method: HTTPRequest.Method, _ path: String, _ body: (any Encodable & Sendable)?,
+        headers: HTTPFields
+    ) async throws -> Answer
+
+    /// The operation once it is final.
+    func settle(_ id: OperationID) async throws -> OperationView
+}
+
+extension OperatedPlane {
     /// Sends `request` and gives the answer.
-    func send(_ request: Scenario.Call, _ slug: Slug, query: String = "") async throws -> Answer {
+    func send(
+        _ request: Scenario.Call, _ slug: Slug, query: String = "", headers: HTTPFields = [:]
+    ) async throws -> Answer {
         let path = request.path.map { "/\(slug)\($0)" } ?? ""
-        return try await call(request.method, "/api/admin/brands\(path)\(query)", request.body(slug))
+        let body = request.body(slug)
+        return try await ask(request.method, "/api/admin/brands\(path)\(query)", body, headers: headers)
     }
 
     /// Sends `request`, which must be accepted; gives the operation.
-    func begin(_ request: Scenario.Call, _ slug: Slug) async throws -> OperationID {
-        let answer = try await send(request, slug)
+    func begin(
+        _ request: Scenario.Call, _ slug: Slug, headers: HTTPFields = [:]
+    ) async throws -> OperationID {
+        let answer = try await send(request, slug, headers: headers)
         guard answer.status == 202 else { throw try answer.problem }
         return try answer.decode(OperationView.self).id
     }
@@ -92,15 +108,25 @@ extension TestPlane {
     func brand(for scenario: Scenario) async throws -> Slug {
         let slug = try TestPlane.slug()
         guard let before = scenario.before else { return slug }
-        try await provision(slug)
-        _ = try await call(.post, "/api/admin/brands/\(slug)/keys", KeyDraft(name: "shop"))
-        _ = try await call(
+        try await perform([Scenario.provision], slug)
+        _ = try await ask(
+            .post, "/api/admin/brands/\(slug)/keys", KeyDraft(name: "shop"), headers: [:])
+        _ = try await ask(
             .post, "/api/admin/users",
             UserDraft(
                 email: "\(slug)@example.com", role: .brandOwner, brand: slug.text,
-                password: "long enough password"))
+                password: "long enough password"), headers: [:])
         try await perform(before, slug)
         return slug
+    }
+}
+
+extension TestPlane: OperatedPlane {
+    func ask(
+        _ method: HTTPRequest.Method, _ path: String, _ body: (any Encodable & Sendable)?,
+        headers: HTTPFields
+    ) async throws -> Answer {
+        try await call(method, path, body, headers: headers)
     }
 
     /// Installs a release of the instance program; `isBroken` makes one that ends at once.

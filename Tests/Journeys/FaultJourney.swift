@@ -52,7 +52,7 @@ struct FaultJourney {
 
     /// The instance dies by itself after every third commit, before it removes what it has committed.
     private func killedAfterCommits(_ workload: Workload) async throws -> (Int, TenantTables) {
-        let armed = ["CONSTINTEL_FAILPOINT": "events.write.afterCommit.demo=kill@3"]
+        let armed = ["CONSTINTEL_INSTANCE_FAILPOINT": "events.write.afterCommit.demo=kill@3"]
         return try await Shop.with(environment: armed) { shop in
             for step in 0..<workload.steps { try await workload.perform(step, in: shop) }
             let tables = try await shop.tables(after: workload, steps: workload.steps)

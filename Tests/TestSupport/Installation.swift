@@ -81,6 +81,21 @@ public actor Installation {
         self.daemon = nil
     }
 
+    /// Lets the daemon go on that a failpoint has frozen, once `work` is done.
+    ///
+    /// - Throws: when it does not freeze.
+    public func whileDaemonIsFrozen(_ work: @Sendable () async throws -> Void) async throws {
+        guard let daemon else { throw Failure("constinteld does not run") }
+        for look in 0... {
+            let text = (try? String(contentsOfFile: "/proc/\(daemon.id)/stat", encoding: .utf8)) ?? ""
+            if text.contains(") T ") { break }
+            guard look < 6000 else { throw Failure("constinteld has not been frozen: \(logTail)") }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        defer { kill(daemon.id, SIGCONT) }
+        try await work()
+    }
+
     /// Kills every process of the installation at once.
     public func killEverything() async {
         let daemon = daemon

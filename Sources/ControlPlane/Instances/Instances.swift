@@ -52,8 +52,12 @@ struct Instances: Sendable {
             logFile: files.layout.log(slug), readiness: .notify)
         unit.workingDirectory = files.layout.instance(slug)
         unit.version = String(decoding: try files.configurationText(instance), as: UTF8.self)
-        for name in ["CONSTINTEL_LOG_LEVEL", "CONSTINTEL_FAILPOINT", "TZDIR", "LD_LIBRARY_PATH"] {
+        for name in ["CONSTINTEL_LOG_LEVEL", "TZDIR", "LD_LIBRARY_PATH"] {
             if let value = getenv(name) { unit.environment[name] = String(cString: value) }
+        }
+        // What is armed in this process is no business of the instances', and must not replace them.
+        if let armed = getenv("CONSTINTEL_INSTANCE_FAILPOINT") {
+            unit.environment["CONSTINTEL_FAILPOINT"] = String(cString: armed)
         }
         return unit
     }

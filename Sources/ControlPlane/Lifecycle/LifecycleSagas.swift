@@ -80,6 +80,8 @@ extension Instances {
         case .limitConnections: try await tenants.limitConnections(instance)
         case .run: try await settle(instance)
         case .restart:
+            // A daemon that resumes here may not know the unit yet.
+            try await start(instance)
             try Failpoint.effect()
             try await supervisor.restart(slug.unitName)
         case .awaitReady:

@@ -79,6 +79,8 @@ struct Reign: Sendable {
         do {
             try await lead.keep()
         } catch let lost as LeadLost {
+            // Halted here, a former leader goes on as if it had not noticed.
+            try Failpoint.hit("leadership.leave")
             ground.logger.critical("leaving at once: \(lost)")
             _exit(EX_TEMPFAIL)
         }

@@ -1,0 +1,112 @@
+import Contract
+import Foundation
+import Kernel
+import Postgres
+import TestSupport
+import Testing
+
+/// What operations stand on goes away in the middle of one.
+@Suite("Faults in mid-operation", .serialized)
+struct OperationFaults {
+    private static let steps = ["createRoles", "project", "startInstance"]
+
+    @Test("PostgreSQL killed between two steps costs the operation nothing but time", arguments: steps)
+    func postgresKilled(_ step: String) async throws {
+        try await withInstallation(frozenAfter: step) { installation in
+            async let made = installation.run(OperationFaults.create)
+            try await installation.whileDaemonIsFrozen {
+                #expect(await installation.killProcesses(matching: "postgres -D") > 0)
+            }
+            let answer = try await made
+            #expect(answer.status == 0, "\(answer.errors)\n\(installation.logTail)")
+            try await expectWorking(installation)
+        }
+    }
+
+    @Test("without a connection to be had, an operation ends done or takes everything back")
+    func connectionsExhausted() async throws {
+        try await withInstallation(frozenAfter: "createSchema") { installation in
+            async let made = installation.run(OperationFaults.create)
+            let idle = Idle()
+            try await installation.whileDaemonIsFrozen {
+                // The daemon's and the server's own ways in are closed as well.
+                await idle.takeAll(of: installation)
+            }
+            #expect(await idle.count > 100)
+            let before = try refusals(installation)
+            for _ in 0..<3000 where try refusals(installation) == before {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(try refusals(installation) > before, "nobody has missed a connection")
+            await idle.leave()
+            let answer = try await made
+            if answer.status != 0 {
+                let shown = try await installation.run("brand", "show", "demo")
+                #expect(shown.status != 0, "what failed was taken back: \(shown.output)")
+                let again = try await installation.run(OperationFaults.create)
+                #expect(again.status == 0, "\(again.errors)")
+            }
+            try await expectWorking(installation)
+        }
+    }
+
+    private static let create = ["brand", "create", "demo"]
+
+    private func withInstallation(
+        frozenAfter step: String, _ body: (Installation) async throws -> Void
+    ) async throws {
+        let armed = "brand.provision.\(step).afterJournal:demo=stop"
+        let installation = try Installation(environment: ["CONSTINTEL_FAILPOINT": armed])
+        do {
+            try await installation.start()
+            try await body(installation)
+            await installation.remove()
+        } catch {
+            await installation.remove()
+            throw error
+        }
+    }
+
+    /// How often PostgreSQL has refused a connection for want of a place.
+    private func refusals(_ installation: Installation) throws -> Int {
+        let log = try String(contentsOfFile: "\(installation.directory)/log/postgres.log", encoding: .utf8)
+        return log.split(separator: "\n").count {
+            $0.contains("too many clients already") || $0.contains("remaining connection slots")
+        }
+    }
+
+    private func expectWorking(_ installation: Installation) async throws {
+        let answer = try await installation.run("brand", "show", "demo", "--output", "json")
+        let brand = try JSONDecoder().decode(BrandView.self, from: Data(answer.output.utf8))
+        #expect(brand.status == .trial && brand.instance.state == "ready")
+        let restarted = try await installation.run("instance", "restart", "demo")
+        #expect(restarted.status == 0, "\(restarted.errors)")
+    }
+}
+
+/// Sessions that do nothing but be there.
+private actor Idle {
+    private var connections: [PostgresConnection] = []
+
+    var count: Int { connections.count }
+
+    /// Connects until the server has no place left.
+    func takeAll(of installation: Installation) async {
+        let directory = installation.directory
+        guard
+            let password = try? String(
+                contentsOfFile: "\(directory)/secrets/postgres-password", encoding: .utf8)
+        else { return }
+        let configuration = PostgresConfiguration(
+            host: "\(directory)/run", database: "postgres", user: "constintel", password: Secret(password),
+            applicationName: "idle")
+        while let one = try? await PostgresConnection.connect(configuration, on: TestServers.reactor) {
+            connections.append(one)
+        }
+    }
+
+    func leave() async {
+        for connection in connections { await connection.close() }
+        connections = []
+    }
+}
