@@ -114,10 +114,13 @@ struct ObservationStore: Sendable {
         observation.state, pid, restarts, projected_revision, failures, observation.error, quarantined_until
         """
 
-    /// The fingerprint is of all that is meant, by whatever columns it may come to have.
+    /// The fingerprint is of all that is meant, by whatever columns it may come to have, but for the
+    /// revision, which is compared by itself.
     private static let outlook: SQL = """
         select brand.id, slug, status, intent, revision, paused_reason,
-            hashtextextended(row(instance.*, status, limits)::text, 0), observation.brand_id is not null,
+            hashtextextended(
+                row(to_jsonb(instance) - 'revision' - 'updated_at', status, limits)::text, 0),
+            observation.brand_id is not null,
             coalesce(observation.state, ''), pid, coalesce(restarts, 0), coalesce(projected_revision, 0),
             coalesce(failures, 0), observation.error, quarantined_until
         from instance join brand on brand.id = instance.brand_id join plan on plan.name = brand.plan

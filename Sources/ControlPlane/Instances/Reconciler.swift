@@ -63,6 +63,8 @@ actor Reconciler {
     func run() async throws {
         isRunning = true
         defer { isRunning = false }
+        // Before the first look, so that nothing changes unheard between the two.
+        let changes = await path.instances.supervisor.changes()
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { [pauses, inbox] in
                 while true {
@@ -70,7 +72,7 @@ actor Reconciler {
                     try await pauses.sleep(for: Reconciler.period)
                 }
             }
-            group.addTask { await self.follow() }
+            group.addTask { await self.follow(changes) }
             for await _ in inbox.wakes() {
                 isLookDue = read() || isLookDue
                 if isLookDue, !isLooking {
@@ -143,8 +145,8 @@ extension Reconciler {
     }
 
     /// Takes the supervisor's signals. One that is missed is made good by the next look at all brands.
-    private func follow() async {
-        for await name in await path.instances.supervisor.changes() {
+    private func follow(_ changes: UnitChanges) async {
+        for await name in changes {
             guard let slug = Slug(unitName: name) else { continue }
             inbox.put { $0.signals.insert(slug) }
         }
@@ -181,7 +183,8 @@ extension Reconciler {
             for outlook in page {
                 let slug = outlook.slug
                 found.insert(slug)
-                if path.isQuarantined(outlook) { quarantined += 1 }
+                // Also while one is tried again, or an alert would come and go with every try.
+                if outlook.seen.quarantinedUntil != nil { quarantined += 1 }
                 let sight = ReconcilerPath.Sight(
                     status: statuses[slug.unitName], user: users.map { $0[slug] ?? nil })
                 if !path.isAsMeant(outlook, since: settled[slug], sight) { queue.add(slug) }
