@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Kernel
 import NIOCore
+import Postgres
 import Web
 
 /// `/api/admin/operations`.
@@ -39,20 +40,20 @@ struct OperationRoutes: Sendable {
 
     private func addSteering(to admin: RouterGroup<WebContext>) {
         admin.post("operations/:id/retry") { request, context in
-            try await steer(request, context, doing: "try the operation again") { id, principal in
-                try await operations.retry(id, by: principal)
+            try await steer(request, context, doing: "try the operation again") { id, person, transaction in
+                try await operations.retry(id, by: person, in: transaction)
             }
         }
         admin.post("operations/:id/unwind") { request, context in
-            try await steer(request, context, doing: "take the operation back") { id, principal in
-                try await operations.unwind(id, by: principal)
+            try await steer(request, context, doing: "take the operation back") { id, person, transaction in
+                try await operations.unwind(id, by: person, in: transaction)
             }
         }
     }
 
     private func steer(
         _ request: Request, _ context: WebContext, doing: String,
-        _ turn: (_ id: String, _ person: String) async throws -> OperationView
+        _ turn: (_ id: String, _ person: String, PostgresTransaction) async throws -> OperationView
     ) async throws -> Response {
         let change = try await request.change(context, .operate, doing: doing)
         let id = try context.parameter("id")
@@ -60,8 +61,8 @@ struct OperationRoutes: Sendable {
             throw Fault(
                 .invalid, doing: doing, "there is no plan of it: the operation itself lists its steps",
                 field: "plan")
-        } _: { _ in
-            try await turn(id, change.requestedBy)
+        } _: { transaction in
+            try await turn(id, change.requestedBy, transaction)
         } then: { _ in
             changes.executor.poke()
         }

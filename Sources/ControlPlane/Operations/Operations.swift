@@ -1,5 +1,6 @@
 import Contract
 import Kernel
+import Postgres
 import ServiceLifecycle
 import Workflow
 
@@ -54,11 +55,12 @@ struct Operations: Sendable {
     /// executor is to be poked.
     ///
     /// - Throws: `Fault.notFound`, and `Fault.conflict` when it is not stuck.
-    func retry(_ id: String, by principal: String) async throws -> OperationView {
+    func retry(
+        _ id: String, by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
         let doing = "try the operation again"
         let id = try identified(id, doing: doing)
-        try await store.retry(id, by: principal)
-        return try await show(id, doing: doing)
+        return OperationView(try await store.retry(id, by: principal, in: transaction))
     }
 
     /// Has an operation that has not ended be taken back; answers how it then stands. The executor is to be
@@ -66,11 +68,12 @@ struct Operations: Sendable {
     ///
     /// - Throws: `Fault.notFound`, and `Fault.conflict` when it has ended, goes back already, or has begun a
     ///   step that cannot be taken back.
-    func unwind(_ id: String, by principal: String) async throws -> OperationView {
+    func unwind(
+        _ id: String, by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
         let doing = "take the operation back"
         let id = try identified(id, doing: doing)
-        try await store.unwind(id, by: principal)
-        return try await show(id, doing: doing)
+        return OperationView(try await store.unwind(id, by: principal, in: transaction))
     }
 
     private func identified(_ id: String, doing: String) throws(Fault) -> UUIDv7 {

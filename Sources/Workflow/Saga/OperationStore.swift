@@ -117,9 +117,11 @@ extension OperationStore {
     ///
     /// - Throws: `Fault.notFound`, and `Fault.conflict` when it is not stuck.
     @discardableResult
-    package func retry(_ id: UUIDv7, by person: String) async throws -> Operation {
+    package func retry(
+        _ id: UUIDv7, by person: String, in transaction: PostgresTransaction? = nil
+    ) async throws -> Operation {
         let doing = "try the operation again"
-        return try await turn(id, doing) { operation, transaction in
+        return try await turn(id, doing, in: transaction) { operation, transaction in
             guard operation.state == .stuck else {
                 throw Fault(
                     .conflict, doing: doing,
@@ -141,9 +143,11 @@ extension OperationStore {
     /// - Throws: `Fault.notFound`, and `Fault.conflict` when it has ended, is being taken back already, or
     ///   has begun a step that cannot be taken back.
     @discardableResult
-    package func unwind(_ id: UUIDv7, by person: String) async throws -> Operation {
+    package func unwind(
+        _ id: UUIDv7, by person: String, in transaction: PostgresTransaction? = nil
+    ) async throws -> Operation {
         let doing = "take the operation back"
-        return try await turn(id, doing) { operation, transaction in
+        return try await turn(id, doing, in: transaction) { operation, transaction in
             guard [.pending, .running, .stuck].contains(operation.state), !operation.isUnwinding else {
                 let remedy = operation.state == .stuck ? ", and got stuck on the way: try it again" : ""
                 throw Fault(
@@ -181,10 +185,10 @@ extension OperationStore {
 
     /// Changes an operation under its lock, which its executor takes before each step.
     private func turn(
-        _ id: UUIDv7, _ doing: String,
-        _ change: (Operation, PostgresTransaction) async throws -> Void
+        _ id: UUIDv7, _ doing: String, in transaction: PostgresTransaction?,
+        _ change: @Sendable (Operation, PostgresTransaction) async throws -> Void
     ) async throws -> Operation {
-        try await pool.transaction { transaction in
+        @Sendable func turn(_ transaction: PostgresTransaction) async throws -> Operation {
             let select = select(where: "operation.id = \(id)", limit: 1)
             let locked = try await transaction.run(select + " for update of operation")
             guard let operation = try locked.first.map(decode) else {
@@ -196,5 +200,7 @@ extension OperationStore {
             }
             return changed
         }
+        if let transaction { return try await turn(transaction) }
+        return try await pool.transaction { try await turn($0) }
     }
 }
