@@ -39,24 +39,33 @@ struct OperationFaults {
             }
             #expect(try refusals(installation) > before, "nobody has missed a connection")
             await idle.leave()
-            let answer = try await made
-            if answer.status != 0 {
-                let shown = try await installation.run("brand", "show", "demo")
-                #expect(shown.status != 0, "what failed was taken back: \(shown.output)")
-                let again = try await installation.run(OperationFaults.create)
-                #expect(again.status == 0, "\(again.errors)")
+            try await expectEnd(try await made, installation)
+        }
+    }
+
+    @Test("on a disk that is full to the last byte, an operation ends done or takes everything back")
+    func diskFull() async throws {
+        try await withInstallation(frozenAfter: "createRoles", postgresMegabytes: 256) { installation in
+            async let made = installation.run(OperationFaults.create)
+            try await installation.whileDaemonIsFrozen { try await installation.fillDisk() }
+            for _ in 0..<3000 where try lines(installation, with: "No space left on device") == 0 {
+                try await Task.sleep(for: .milliseconds(10))
             }
-            try await expectWorking(installation)
+            #expect(try lines(installation, with: "No space left on device") > 0, "nobody has missed room")
+            try await installation.freeDisk()
+            try await expectEnd(try await made, installation)
         }
     }
 
     private static let create = ["brand", "create", "demo"]
 
     private func withInstallation(
-        frozenAfter step: String, _ body: (Installation) async throws -> Void
+        frozenAfter step: String, postgresMegabytes: Int? = nil,
+        _ body: (Installation) async throws -> Void
     ) async throws {
         let armed = "brand.provision.\(step).afterJournal:demo=stop"
-        let installation = try Installation(environment: ["CONSTINTEL_FAILPOINT": armed])
+        let installation = try Installation(
+            environment: ["CONSTINTEL_FAILPOINT": armed], postgresMegabytes: postgresMegabytes)
         do {
             try await installation.start()
             try await body(installation)
@@ -69,10 +78,25 @@ struct OperationFaults {
 
     /// How often PostgreSQL has refused a connection for want of a place.
     private func refusals(_ installation: Installation) throws -> Int {
+        try ["too many clients already", "remaining connection slots"]
+            .map { try lines(installation, with: $0) }.reduce(0, +)
+    }
+
+    /// How many lines of PostgreSQL's log have these words.
+    private func lines(_ installation: Installation, with words: String) throws -> Int {
         let log = try String(contentsOfFile: "\(installation.directory)/log/postgres.log", encoding: .utf8)
-        return log.split(separator: "\n").count {
-            $0.contains("too many clients already") || $0.contains("remaining connection slots")
+        return log.split(separator: "\n").count { $0.contains(words) }
+    }
+
+    /// What was asked for is there, or nothing of it is and it can be asked for again.
+    private func expectEnd(_ answer: Installation.Answer, _ installation: Installation) async throws {
+        if answer.status != 0 {
+            let shown = try await installation.run("brand", "show", "demo")
+            #expect(shown.status != 0, "what failed was taken back: \(shown.output)")
+            let again = try await installation.run(OperationFaults.create)
+            #expect(again.status == 0, "\(again.errors)")
         }
+        try await expectWorking(installation)
     }
 
     private func expectWorking(_ installation: Installation) async throws {

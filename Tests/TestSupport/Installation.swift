@@ -19,10 +19,13 @@ public actor Installation {
     private let binaries: String
     private let templates: String
     private let environment: [String: String]
+    private let postgresMegabytes: Int?
     private var daemon: (id: Int32, task: Task<Void, Never>)?
 
-    /// - Parameter environment: added to the daemon's, such as an armed failpoint.
-    public init(environment: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - environment: added to the daemon's, such as an armed failpoint.
+    ///   - postgresMegabytes: PostgreSQL's data directory is a file system of this size, which can be filled.
+    public init(environment: [String: String] = [:], postgresMegabytes: Int? = nil) throws {
         func variable(_ name: String) throws -> String {
             guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
                 throw TestServers.Missing(variable: name)
@@ -34,6 +37,7 @@ public actor Installation {
         directory = "\(try variable("CONSTINTEL_TEST_DIRECTORY"))/j\(Int.random(in: 100_000...999_999))"
         edge = "127.0.0.1:\(try Installation.freePort())"
         self.environment = environment
+        self.postgresMegabytes = postgresMegabytes
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
@@ -43,11 +47,10 @@ public actor Installation {
         let log = try FileDescriptor.open(
             "\(directory)/constinteld.log", .writeOnly, options: [.create, .append],
             permissions: [.ownerReadWrite])
-        let (binaries, templates, all) = (binaries, templates, daemonEnvironment)
+        let (command, all) = (command, daemonEnvironment)
         let task = Task {
             _ = try? await Subprocess.run(
-                .path(FilePath("\(binaries)/constinteld")),
-                arguments: ["--embedded", "--templates", templates],
+                .path(FilePath(command[0])), arguments: Arguments(Array(command.dropFirst())),
                 environment: .inherit.updating(all), input: .none,
                 output: .fileDescriptor(log, closeAfterSpawningProcess: false),
                 error: .fileDescriptor(log, closeAfterSpawningProcess: true)
@@ -140,6 +143,38 @@ public actor Installation {
     public nonisolated var logTail: String {
         let text = (try? String(contentsOfFile: "\(directory)/constinteld.log", encoding: .utf8)) ?? ""
         return text.split(separator: "\n").suffix(15).joined(separator: "\n")
+    }
+
+    /// What runs the daemon: with a small disk for PostgreSQL, in a mount namespace of its own.
+    private var command: [String] {
+        let daemon = ["\(binaries)/constinteld", "--embedded", "--templates", templates]
+        guard let postgresMegabytes else { return daemon }
+        let script = """
+            mkdir -p "$0" && mount -t tmpfs -o size=\(postgresMegabytes)m,mode=0700 small "$0" &&
+            exec unshare --user --map-user=\(getuid()) --map-group=\(getgid()) "$@"
+            """
+        return ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script]
+            + ["\(directory)/postgres"] + daemon
+    }
+
+    /// Fills the small disk of PostgreSQL to its last byte.
+    public func fillDisk() throws {
+        let path = try filler()
+        let file = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .append], permissions: [.ownerReadWrite])
+        defer { try? file.close() }
+        for size in [1 << 20, 1 << 12, 1] {
+            let bytes = [UInt8](repeating: 0, count: size)
+            while (try? file.writeAll(bytes)) != nil {}
+        }
+    }
+
+    /// Takes away what `fillDisk` has written.
+    public func freeDisk() throws { try FileManager.default.removeItem(atPath: filler()) }
+
+    private func filler() throws -> String {
+        guard let daemon, postgresMegabytes != nil else { throw Failure("PostgreSQL has no disk of its own") }
+        return "/proc/\(daemon.id)/root\(directory)/postgres/filler"
     }
 
     private var daemonEnvironment: [Environment.Key: String?] {
