@@ -78,6 +78,9 @@ final class BrandFollower: Service {
         state.withLock { $0.projection.limits.streamEntries } ?? BrandFollower.defaultStreamLimit
     }
 
+    /// How long the instance stays awake when nobody asks; nil for ever.
+    var idleTime: Duration? { state.withLock { $0.projection.limits.idleSeconds }.map { .seconds($0) } }
+
     func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             while !Task.isCancelled {

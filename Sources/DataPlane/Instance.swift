@@ -47,8 +47,13 @@ public struct Instance: Sendable {
         let services = try await services { notifier.ready() }
         let group = ServiceGroup(
             configuration: .init(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: logger))
+                services: services.map { service in
+                    // What ends by itself, ends the instance.
+                    let isLast = service is IdleExit
+                    return .init(
+                        service: service,
+                        successTerminationBehavior: isLast ? .gracefullyShutdownGroup : .cancelGroup)
+                }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
 
@@ -58,13 +63,32 @@ public struct Instance: Sendable {
     func services(onReady: @escaping @Sendable () async -> Void) async throws -> [any Service] {
         try await withMetricsFactory(metrics) {
             let parts = try await parts()
+            let activity = Activity()
+            let listener = listener()
             let server = WebServer(
-                router: router(parts), listener: listener(), logger: logger, onReady: onReady)
-            return [
-                Connections(pools: [parts.database, parts.projection], redis: parts.redis), parts.brand,
-                parts.intake.gate, writer(parts), parts.imports, parts.refolds, server,
+                router: router(parts), listener: listener, activity: activity, logger: logger,
+                onReady: onReady)
+            let watchdog = Watchdog(checks: [
+                { [reactor] in await reactor.takeTurn() }, { try await WebServer.takeTurns() },
+            ])
+            let services: [any Service] = [
+                Connections(pools: [parts.database, parts.projection], redis: parts.redis), watchdog,
+                parts.brand, parts.intake.gate, writer(parts), parts.imports, parts.refolds, server,
             ]
+            // Only where somebody else holds the socket can the next request be waited for without a process.
+            guard case .inherited = listener else { return services }
+            return services + [idleExit(parts, activity)]
         }
+    }
+
+    private func idleExit(_ parts: Parts, _ activity: Activity) -> IdleExit {
+        let operations = OperationStore(database: parts.database)
+        return IdleExit(
+            quiet: { activity.quiet }, limit: { parts.brand.idleTime },
+            isBusy: {
+                if try await operations.isAnyOpen() { return true }
+                return try await parts.intake.stream.length() > 0
+            }, logger: logger)
     }
 
     /// What the routes stand on; nothing of it runs yet.

@@ -18,6 +18,8 @@ struct Projection: Sendable {
     struct Limits: Codable, Sendable {
         /// Events that may wait in the stream.
         var streamEntries: Int?
+        /// How long the instance stays awake when nobody asks; for ever when absent.
+        var idleSeconds: Int?
     }
 
     let brandID: BrandID

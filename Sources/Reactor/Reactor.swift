@@ -67,6 +67,11 @@ public final class Reactor: SerialExecutor, @unchecked Sendable {
         enqueue(.call(call))
     }
 
+    /// Returns once the thread has come round: one that hangs does not return.
+    public func takeTurn() async {
+        await withCheckedContinuation { continuation in submit { continuation.resume() } }
+    }
+
     private func enqueue(_ work: Work) {
         let mustWake = queue.withLock { queue in
             queue.work.append(work)

@@ -24,6 +24,7 @@ public struct WebServer: Service {
 
     private let listener: Listener
     private let responder: RouterResponder<WebContext>
+    private let activity: Activity
     private let logger: Logger
     private let onReady: @Sendable () async -> Void
     private let drain = Drain()
@@ -31,11 +32,15 @@ public struct WebServer: Service {
     /// How long clients are told to close before the connections are closed for them.
     static let drainDuration = Duration.milliseconds(100)
 
+    /// - Parameters:
+    ///   - activity: where requests are counted.
+    ///   - onReady: called when requests are served.
     public init(
-        router: WebRouter, listener: Listener, logger: Logger,
+        router: WebRouter, listener: Listener, activity: Activity = Activity(), logger: Logger,
         onReady: @escaping @Sendable () async -> Void = {}
     ) {
         self.listener = listener
+        self.activity = activity
         router.refuseOtherMethods()
         self.responder = router.buildResponder()
         self.logger = logger
@@ -73,10 +78,20 @@ public struct WebServer: Service {
         to request: Request, _ writer: consuming ResponseWriter, on channel: any Channel
     ) async throws {
         let context = WebContext(source: .init(channel: channel, logger: logger))
+        let isCounted = activity.begin(request.uri.path)
+        defer { if isCounted { activity.end() } }
         var response = try await responder.respond(to: request, context: context)
         response.headers[.date] = HTTPDate.now()
         if drain.isOn { response.headers[.connection] = "close" }
         try await writer.write(response: response.head, body: response.body)
+    }
+
+    /// Returns once every thread that serves requests has taken its turn: a server of which one hangs does
+    /// not return.
+    public static func takeTurns() async throws {
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() {
+            try await loop.submit {}.get()
+        }
     }
 
     private func leave(_ channel: any Channel, _ quiescing: ServerQuiescingHelper) async {

@@ -18,22 +18,29 @@ struct InstanceCommand: AsyncParsableCommand {
 
               constintel-instance --configuration /var/lib/constintel/instances/acme/instance.json
 
-            Credentials are read from $CREDENTIALS_DIRECTORY, or from 'credentials' beside the configuration.
+            Credentials are read from $CREDENTIALS_DIRECTORY, or from 'credentials' beside the \
+            configuration. Where a service manager delivers it, the configuration is one of them.
             """)
 
-    @Option(help: "The instance's configuration file.")
-    var configuration: String
+    @Option(help: "The instance's configuration file. Default: $CREDENTIALS_DIRECTORY/instance.json.")
+    var configuration: String?
 
     func run() async throws {
         StructuredLogHandler.bootstrap()
         do {
             let metrics = MetricsRegistry()
             MetricsSystem.bootstrap(metrics)
-            let loaded = try InstanceConfiguration(file: configuration)
+            let delivered = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
+            guard let configuration = configuration ?? delivered.map({ "\($0)/instance.json" }) else {
+                throw ValidationError("Say --configuration, or set $CREDENTIALS_DIRECTORY.")
+            }
+            var loaded = try InstanceConfiguration(file: configuration)
+            // What the service manager has made for this process alone.
+            if let own = ProcessInfo.processInfo.environment["STATE_DIRECTORY"] { loaded.directory = own }
             var logger = Logger(label: "instance")
             logger[metadataKey: "brand"] = "\(loaded.slug)"
             let beside = (configuration as NSString).deletingLastPathComponent + "/credentials"
-            let directory = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] ?? beside
+            let directory = delivered ?? beside
             let instance = Instance(
                 configuration: loaded, credentials: try InstanceCredentials(directory: directory),
                 metrics: metrics, logger: logger)

@@ -2,7 +2,9 @@ import Commerce
 import Contract
 import Customers
 import Kernel
+import Logging
 import Postgres
+import ServiceLifecycle
 import Testing
 import Workflow
 
@@ -71,6 +73,29 @@ struct WritingTests {
             await #expect(throws: Fault.self) { try await brand.writer(generation: 2).writeOldest() }
             #expect(try await brand.totals.events == 0)
             #expect(try await brand.stream.length() == 1)
+        }
+    }
+
+    @Test("a writer that is asked to leave commits what was acknowledged before it does")
+    func leaving() async throws {
+        try await TestBrand.with { brand in
+            let events = try (0..<2500).map { try Event.sample("k\($0)", [.email: "p\($0 % 100)@b.com"]) }
+            try await brand.events.accept(events)
+            let (started, start) = AsyncStream.makeStream(of: Void.self)
+            let group = ServiceGroup(
+                services: [brand.writer(), Telling(start: start)], logger: Logger(label: "test"))
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                // Nobody can commit before the writer is asked to leave.
+                try await brand.database.transaction { transaction in
+                    try await EventStore().holdLease(generation: 1, in: transaction)
+                    tasks.addTask { try await group.run() }
+                    for await _ in started {}
+                    await group.triggerGracefulShutdown()
+                }
+                try await tasks.waitForAll()
+            }
+            #expect(try await brand.stream.length() == 0)
+            #expect(try await brand.totals.events == 2500)
         }
     }
 
@@ -148,5 +173,15 @@ struct WritingTests {
             try await brand.write([.sample("6", [.email: "a@b.com"])])
             #expect(try await brand.totals.events == 6)
         }
+    }
+}
+
+/// Tells that the services before it have begun.
+private struct Telling: Service {
+    let start: AsyncStream<Void>.Continuation
+
+    func run() async throws {
+        start.finish()
+        try await gracefulShutdown()
     }
 }

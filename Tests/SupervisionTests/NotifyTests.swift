@@ -29,6 +29,40 @@ struct NotifyTests {
         #expect(heard[2].isStopping)
     }
 
+    @Test("a watchdog speaks after all its checks, each period, and not while one of them hangs")
+    func watchdog() async throws {
+        let directory = try TestDirectory()
+        let socket = try NotifySocket(path: "\(directory.path)/n")
+        let (turns, turn) = AsyncStream.makeStream(of: Void.self)
+        let watchdog = Watchdog(
+            period: .milliseconds(1), notifier: SystemdNotifier(socket: "\(directory.path)/n"),
+            checks: [{ turn.yield() }, { for await _ in turns { break } }])
+        let speaking = Task { try await watchdog.run() }
+        var heard = 0
+        for await message in socket.messages {
+            #expect(message.isAlive)
+            heard += 1
+            if heard == 3 { break }
+        }
+        speaking.cancel()
+        try? await speaking.value
+
+        let (hangs, hang) = AsyncStream.makeStream(of: Void.self)
+        let hanging = Watchdog(
+            period: .milliseconds(1), notifier: SystemdNotifier(socket: "\(directory.path)/o"),
+            checks: [{ hang.yield() }, { try await Task.sleep(for: .seconds(3600)) }])
+        let other = try NotifySocket(path: "\(directory.path)/o")
+        let silent = Task { try await hanging.run() }
+        for await _ in hangs { break }
+        SystemdNotifier(socket: "\(directory.path)/o").status("the first word")
+        for await message in other.messages {
+            #expect(!message.isAlive && message.status == "the first word")
+            break
+        }
+        silent.cancel()
+        try? await silent.value
+    }
+
     @Test("a notifier that nobody listens to stays silent")
     func silent() throws {
         #expect(!SystemdNotifier(socket: nil).ready())

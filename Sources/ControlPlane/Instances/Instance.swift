@@ -19,9 +19,13 @@ struct Instance: Sendable {
     let generation: Int64
     /// The latest revision of what is to be projected.
     let revision: Int64
-    let connections: Int
+    /// What the brand's plan allows.
+    let limits: Plan.Limits
     let postgresPassword: SealedSecret
     let redisPassword: SealedSecret
+
+    /// Database connections that the instance may hold.
+    var connections: Int { limits.connections }
 
     /// Whether a process is meant to run now: nothing runs for a deleted brand.
     var runs: Bool { intent == .running && status != .deleted }

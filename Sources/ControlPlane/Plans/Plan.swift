@@ -14,6 +14,18 @@ struct Plan: Codable, Sendable, Equatable {
         var connections: Int
         /// Keys that are neither revoked nor expired.
         var apiKeys: Int
+        /// How long the instance stays awake when nobody asks, where the service manager can wake it; for
+        /// ever when absent.
+        var idleSeconds: Int?
+        /// What the instance's processes may take of the machine, where the supervisor can limit it; what is
+        /// absent is not limited.
+        var memoryMegabytes: Int?
+        /// Hundredths of one core.
+        var cpuPercent: Int?
+        /// Processes and threads.
+        var tasks: Int?
+        /// 1 to 10,000, as `IOWeight=` of systemd.resource-control(5); 100 is everybody's.
+        var ioWeight: Int?
     }
 
     var name: String
@@ -46,9 +58,19 @@ struct Plan: Codable, Sendable, Equatable {
             throw Fault(.invalid, doing: doing, "expected trial or active", field: "\(name).initialStatus")
         }
         let numbers = [limits.eventsPerSecond, limits.streamEntries, limits.apiKeys]
-        guard numbers.allSatisfy({ $0 > 0 }), (2...100).contains(limits.connections) else {
+        let optional = [limits.idleSeconds, limits.cpuPercent].compactMap(\.self)
+        guard (numbers + optional).allSatisfy({ $0 > 0 }), (2...100).contains(limits.connections) else {
             throw Fault(
                 .invalid, doing: doing, "limits are positive, and connections 2 to 100",
+                field: "\(name).limits")
+        }
+        // An instance that cannot start is no instance: it takes about 25 MB and a dozen threads.
+        guard limits.memoryMegabytes ?? .max >= 64, limits.tasks ?? .max >= 32,
+            (1...10_000).contains(limits.ioWeight ?? 100)
+        else {
+            throw Fault(
+                .invalid, doing: doing,
+                "an instance needs 64 megabytes and 32 tasks at least, and ioWeight is 1 to 10000",
                 field: "\(name).limits")
         }
     }

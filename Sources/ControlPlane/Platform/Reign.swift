@@ -63,6 +63,11 @@ struct Reign: Sendable {
             for service in ControlPlane(foundations).services {
                 await group.addServiceUnlessShutdown(service)
             }
+            let watchdog = Watchdog(checks: [
+                { [reactor = ground.reactor] in await reactor.takeTurn() },
+                { try await WebServer.takeTurns() },
+            ])
+            await group.addServiceUnlessShutdown(.init(service: watchdog, serviceName: "watchdog"))
             try await serving()
             SystemdNotifier().ready()
             try? await gracefulShutdown()

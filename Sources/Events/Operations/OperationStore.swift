@@ -36,6 +36,13 @@ public struct OperationStore: Sendable {
             """)
     }
 
+    /// Whether there is work that is not ended.
+    public func isAnyOpen() async throws -> Bool {
+        let open = try await database.run(
+            "select 1 from operation where state in ('pending', 'running') limit 1")
+        return !open.isEmpty
+    }
+
     /// All work of `kind` that is not ended, oldest first.
     public func open(kind: String) async throws -> [Open] {
         try await database.run(

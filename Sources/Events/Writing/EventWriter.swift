@@ -19,6 +19,8 @@ public struct EventWriter: Service {
     static let idlePeriod = Duration.milliseconds(250)
     /// The pauses after a failure: doubled each time, up to the second.
     static let pauses = (first: Duration.milliseconds(100), last: Duration.seconds(5))
+    /// How long the writer, asked to leave, goes on to commit what has been acknowledged.
+    static let farewell = Duration.seconds(5)
     /// The failpoint between a commit and the removal of its entries: a crash there makes a batch be read
     /// again.
     public static func afterCommit(_ brand: Slug) -> String { "events.write.afterCommit.\(brand)" }
@@ -43,17 +45,28 @@ public struct EventWriter: Service {
         self.logger = logger
     }
 
-    /// Writes until a graceful shutdown.
+    /// Writes until a graceful shutdown, and then what is left: an instance that sleeps must leave nothing in
+    /// its stream. What cannot be written soon waits for the next start.
     ///
     /// - Throws: `Fault.conflict` when this process is fenced: it must not go on accepting either.
     public func run() async throws {
         do {
             try await cancelWhenGracefulShutdown { try await writeForEver() }
+            await writeRest()
         } catch {
             await database.close()
             throw error
         }
         await database.close()
+    }
+
+    private func writeRest() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { while let count = try? await writeOldest(), count > 0 {} }
+            group.addTask { try? await Task.sleep(for: EventWriter.farewell) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     private func writeForEver() async throws {

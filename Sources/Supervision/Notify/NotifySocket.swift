@@ -7,12 +7,15 @@ import Kernel
 struct NotifyMessage: Equatable, Sendable {
     var isReady = false
     var isStopping = false
+    /// The watchdog's word.
+    var isAlive = false
     var status: String?
 
     init(_ datagram: some Sequence<UInt8>) {
         for line in String(decoding: Array(datagram), as: UTF8.self).split(separator: "\n") {
             if line == "READY=1" { isReady = true }
             if line == "STOPPING=1" { isStopping = true }
+            if line == "WATCHDOG=1" { isAlive = true }
             if line.hasPrefix("STATUS=") { status = String(line.dropFirst("STATUS=".count)) }
         }
     }

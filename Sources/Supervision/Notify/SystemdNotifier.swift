@@ -23,6 +23,9 @@ public struct SystemdNotifier: Sendable {
     /// Says that the process has begun to leave.
     @discardableResult public func stopping() -> Bool { send("STOPPING=1") }
 
+    /// Says that the process is alive; see `Watchdog`.
+    @discardableResult public func alive() -> Bool { send("WATCHDOG=1") }
+
     /// Says in a few words what the process is doing.
     @discardableResult public func status(_ text: String) -> Bool {
         send("STATUS=" + text.replacing("\n", with: " "))
