@@ -37,6 +37,7 @@ let targets: [Target] = [
     .systemLibrary(name: "CPostgres", path: "Sources/C/CPostgres"),
     .systemLibrary(name: "CHiredis", path: "Sources/C/CHiredis"),
     .systemLibrary(name: "COpenSSL", path: "Sources/C/COpenSSL"),
+    .systemLibrary(name: "CSystemd", path: "Sources/C/CSystemd"),
     .systemLibrary(name: "CCsv", path: "Sources/C/CCsv"),
     .target(
         name: "CPhoneNumber", path: "Sources/C/CPhoneNumber",
@@ -55,7 +56,10 @@ let targets: [Target] = [
     room("Workflow", ["Postgres", "Reactor", "Kernel", logging]),
     room(
         "Supervision",
-        ["CLinux", "Contract", "Kernel", logging, lifecycle, subprocess, systemPackage]),
+        [
+            "CLinux", "CSystemd", "Reactor", "Contract", "Kernel", logging, lifecycle, subprocess,
+            systemPackage,
+        ]),
     room("Embedded", ["CLinux", "Supervision", "Sealing", "Kernel", logging, mustache]),
     room(
         "Web",
@@ -125,7 +129,7 @@ let targets: [Target] = [
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
     test("CPhoneNumberTests", ["CPhoneNumber"]),
     test("SealingTests", ["Sealing", "Kernel"]),
-    test("SupervisionTests", ["Supervision", "Kernel", lifecycle, logging]),
+    test("SupervisionTests", ["Supervision", "Reactor", "Kernel", lifecycle, logging]),
     test("EmbeddedTests", ["Embedded", "Supervision", "Sealing", "Contract", "Kernel", logging]),
     test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),
     test("EventsTests", ["Events", "Contract", "Kernel", "TestSupport"]),

@@ -5,13 +5,14 @@ import Kernel
 /// systemd does it in production; `ChildProcessSupervisor` where there is none. Both speak sd_notify, so a
 /// child does not know which of them runs it. All methods throw `Fault`.
 public protocol Supervisor: Sendable {
-    /// Sees to it that `unit` runs, and returns once it has been launched or found running.
+    /// Sees to it that `unit` runs, and returns once it has been launched or found running. A unit that runs
+    /// on request is asleep then, unless it runs already.
     ///
     /// A process that already runs by the same specification stays; one by another is stopped first. Throws
     /// when it cannot be launched at all; a child that dies later is started again.
     func start(_ unit: UnitSpecification) async throws
 
-    /// Returns when the unit is ready; throws when it is stopped or has failed several times in a row, with
+    /// Returns when the unit is ready, or asleep; throws when it is stopped or has failed several times in a row, with
     /// the end of its log.
     func awaitReady(_ name: String) async throws
 
@@ -39,6 +40,8 @@ public struct UnitStatus: Sendable, Equatable {
         case starting
         /// It serves.
         case ready
+        /// Not launched: its socket listens, and the first who connects has it launched.
+        case asleep
         /// On its way out, asked to or by itself.
         case stopping
         /// Stopped because it was asked to be; it stays so.
@@ -58,7 +61,8 @@ public struct UnitStatus: Sendable, Equatable {
     public var lastExit: String?
     /// The child's own words about itself (`STATUS=`).
     public var message: String?
-    /// Stands for the specification it runs by: another one is another text.
+    /// Stands for the specification it runs by, or would when it is asleep: another one is another text. Nil
+    /// when that is not known, or when the unit is not as it was left: starting it puts that right.
     public var specification: String?
 
     /// The status of a unit that has said nothing yet.

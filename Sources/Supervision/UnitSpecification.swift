@@ -10,6 +10,37 @@ public struct UnitSpecification: Sendable {
         case probe(@Sendable () async -> Bool)
     }
 
+    /// When the child is launched.
+    public enum Activation: String, Sendable {
+        /// When the unit is started.
+        case atOnce
+        /// When something connects to the unit's socket, and again after the child has left by itself: a
+        /// unit that nobody asks costs nothing but its socket.
+        case onRequest
+    }
+
+    /// What a child may use; nil is no limit of its own.
+    public struct Limits: Sendable, Equatable {
+        /// Bytes of memory, beyond which processes of the unit are killed.
+        public var memoryBytes: UInt64?
+        /// Processor time, in hundredths of one processor: 150 is one and a half.
+        public var cpuPercent: Int?
+        /// Processes and threads.
+        public var tasks: Int?
+        /// The share of the disks under contention, from 1 to 10,000, where 100 is the usual one.
+        public var ioWeight: Int?
+
+        /// Limits, none unless they are named.
+        public init(
+            memoryBytes: UInt64? = nil, cpuPercent: Int? = nil, tasks: Int? = nil, ioWeight: Int? = nil
+        ) {
+            self.memoryBytes = memoryBytes
+            self.cpuPercent = cpuPercent
+            self.tasks = tasks
+            self.ioWeight = ioWeight
+        }
+    }
+
     /// The unit's name, which is also a file name: `postgres`, `constintel-instance@acme`.
     public var name: String
     /// The executable's absolute path.
@@ -20,7 +51,7 @@ public struct UnitSpecification: Sendable {
     public var environment: [String: String] = [:]
     /// Where the child runs.
     public var workingDirectory = "/"
-    /// Where standard output and error are appended.
+    /// Where standard output and error are appended. Under systemd they go to the journal instead.
     public var logFile: String
     /// How the child says that it serves.
     public var readiness: Readiness
@@ -33,7 +64,15 @@ public struct UnitSpecification: Sendable {
     /// What else tells two runs apart, such as the text of the child's configuration files: a process that
     /// was started with another version is replaced, not adopted.
     public var version = ""
-    /// Runs before each launch, never before an adoption; what it throws is why the unit cannot start.
+    /// Files that the child finds, as long as it runs, in `$CREDENTIALS_DIRECTORY` under these names: what it
+    /// must not be able to read where they are. Only systemd passes them on.
+    public var credentials: [String: String] = [:]
+    /// What the child may use. Only systemd sees to it.
+    public var limits = Limits()
+    /// When the child is launched. Only systemd has sockets to wait on; elsewhere it is always at once.
+    public var activation = Activation.atOnce
+    /// Runs before each launch, never before an adoption; what it throws is why the unit cannot start. systemd
+    /// launches children again by itself: it runs only when the unit is started here.
     public var beforeLaunch: @Sendable () async throws -> Void = {}
 
     /// A unit with the usual signal and time-outs and an empty environment.
@@ -56,6 +95,9 @@ extension UnitSpecification {
         var digest = StableDigest()
         digest.add([name, executable, workingDirectory, logFile, "\(stopSignal)", version])
         digest.add(arguments)
+        digest.add(credentials.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
+        digest.add([limits.memoryBytes.map(String.init) ?? "", activation.rawValue])
+        digest.add([limits.cpuPercent, limits.tasks, limits.ioWeight].map { $0.map(String.init) ?? "" })
         digest.add(environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
         var file = stat()
         if stat(executable, &file) == 0 {

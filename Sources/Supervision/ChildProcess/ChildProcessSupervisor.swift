@@ -4,6 +4,8 @@ import ServiceLifecycle
 
 /// Runs units as child processes, each in a session of its own, where there is no systemd.
 ///
+/// A unit's credentials, limits and activation mean nothing here: each child runs from its start on, unlimited.
+///
 /// It is a `Service`: `start` works once `run` does. On graceful shutdown all units are stopped, the last
 /// started first. If it is killed, or `run` is cancelled, the children go on; a later supervisor over the
 /// same directory adopts those that it is asked to start. Only one may use a directory at a time.
@@ -14,8 +16,7 @@ public actor ChildProcessSupervisor: Supervisor, Service {
     private var isStopping = false
     private let begun: AsyncStream<ChildUnit>
     private let begin: AsyncStream<ChildUnit>.Continuation
-    /// Who waits for a change of a unit to be over; a name is present while its unit is being changed.
-    private var turns: [String: [CheckedContinuation<Void, Never>]] = [:]
+    private let turns = UnitTurns()
 
     /// Keeps records and notification sockets in `directory`, which must be private; `clock` is waited on for
     /// pauses and time-outs, `wallClock` dates the statuses.
@@ -40,8 +41,8 @@ public actor ChildProcessSupervisor: Supervisor, Service {
 
     public func start(_ unit: UnitSpecification) async throws {
         try check(unit.name)
-        await takeTurn(unit.name)
-        defer { giveTurn(unit.name) }
+        await turns.take(unit.name)
+        defer { turns.give(unit.name) }
         if let present = find(unit.name) {
             if present.digest == unit.digest { return }
             await remove(present)
@@ -72,8 +73,8 @@ extension ChildProcessSupervisor {
     /// Also stops a process that an earlier supervisor left under this name.
     public func stop(_ name: String) async throws {
         try check(name)
-        await takeTurn(name)
-        defer { giveTurn(name) }
+        await turns.take(name)
+        defer { turns.give(name) }
         if let unit = find(name) {
             await remove(unit)
         } else {
@@ -82,8 +83,8 @@ extension ChildProcessSupervisor {
     }
 
     public func restart(_ name: String) async throws {
-        await takeTurn(name)
-        defer { giveTurn(name) }
+        await turns.take(name)
+        defer { turns.give(name) }
         guard let unit = find(name) else {
             throw Fault(.notFound, doing: "restart \(name)", "no unit of this name has been started")
         }
@@ -112,9 +113,9 @@ extension ChildProcessSupervisor {
         isStopping = true
         for name in leftovers() { await stopLeftover(name) }
         while let unit = units.last {
-            await takeTurn(unit.name)
+            await turns.take(unit.name)
             await remove(unit)
-            giveTurn(unit.name)
+            turns.give(unit.name)
         }
         begin.finish()
     }
@@ -146,22 +147,5 @@ extension ChildProcessSupervisor {
             throw Fault(
                 .invalid, doing: "supervise a unit", "'\(name)' cannot be a file's name", field: "name")
         }
-    }
-
-    private func takeTurn(_ name: String) async {
-        guard turns[name] != nil else {
-            turns[name] = []
-            return
-        }
-        await withCheckedContinuation { turns[name]?.append($0) }
-    }
-
-    private func giveTurn(_ name: String) {
-        guard let next = turns[name]?.first else {
-            turns[name] = nil
-            return
-        }
-        turns[name]?.removeFirst()
-        next.resume()
     }
 }

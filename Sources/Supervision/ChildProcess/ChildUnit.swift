@@ -277,7 +277,7 @@ extension ChildUnit {
                     it ended \(attemptsInVain) times before it was ready (\(status.lastExit ?? "unknown")); \
                     \(LogTail(path: specification.logFile))
                     """)
-            case .starting, .stopping, .failed:
+            case .starting, .stopping, .failed, .asleep:
                 continue
             }
         }
