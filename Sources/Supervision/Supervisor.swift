@@ -12,8 +12,8 @@ public protocol Supervisor: Sendable {
     /// when it cannot be launched at all; a child that dies later is started again.
     func start(_ unit: UnitSpecification) async throws
 
-    /// Returns when the unit is ready, or asleep; throws when it is stopped or has failed several times in a row, with
-    /// the end of its log.
+    /// Returns when the unit is ready, or asleep; throws when it is stopped or has failed several times in a
+    /// row, with the end of its log.
     func awaitReady(_ name: String) async throws
 
     /// Stops the unit and forgets it: asks, waits for its stop time-out, then kills. Unknown names are fine.

@@ -71,8 +71,8 @@ public struct UnitSpecification: Sendable {
     public var limits = Limits()
     /// When the child is launched. Only systemd has sockets to wait on; elsewhere it is always at once.
     public var activation = Activation.atOnce
-    /// Runs before each launch, never before an adoption; what it throws is why the unit cannot start. systemd
-    /// launches children again by itself: it runs only when the unit is started here.
+    /// Runs before each launch, never before an adoption; what it throws is why the unit cannot start. Under
+    /// systemd, which launches children again by itself, it runs only when `start` has one launched.
     public var beforeLaunch: @Sendable () async throws -> Void = {}
 
     /// A unit with the usual signal and time-outs and an empty environment.

@@ -11,8 +11,8 @@ extension RealSystemd {
 }
 
 extension RealSystemd.HandTests {
-    /// Starts a unit, has `damage` done to it, sees that its status tells, starts it again, and sees that it is
-    /// well.
+    /// Starts a unit, has `damage` done to it, sees that its status tells, starts it again, and sees that it
+    /// is well.
     private func mends(_ damage: (TestTemplate, UnitSpecification) async throws -> Void) async throws {
         try await withTemplate { test in
             let unit = test.python("a")

@@ -9,7 +9,8 @@ import Reactor
 /// Whether there is a systemd that tests may do with as they like: a boxed one, and we are root in it.
 let hasSystemd = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_SYSTEMD"] == "1"
 
-/// A template of one test, installed in the boxed systemd, with a supervisor over it. `remove` takes all away.
+/// A template of one test, installed in the boxed systemd, with a supervisor over it. `remove` takes all
+/// away.
 final class TestTemplate: Sendable {
     let name: String
     let directory: String

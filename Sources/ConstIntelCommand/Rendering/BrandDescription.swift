@@ -25,7 +25,7 @@ extension BrandView.Instance {
 
     /// What is seen, and what is meant where it is something else.
     private var stateInWords: String {
-        let runs = ["starting", "ready"].contains(state)
+        let runs = ["starting", "ready", "asleep"].contains(state)
         switch intent {
         case "running" where !runs: return "\(state), and meant to run"
         case "stopped" where state != "stopped": return "\(state), and meant to be stopped"

@@ -22,7 +22,7 @@ struct InstanceScrape: Sendable {
     func answers(of units: [String: UnitStatus]) async -> [(slug: Slug, text: String?)] {
         let instances = units.compactMap { name, status in
             Slug(unitName: name).map { (slug: $0, state: status.state) }
-        }.filter { $0.state != .stopped && $0.state != .stopping }.sorted { $0.slug < $1.slug }
+        }.filter { ![.asleep, .stopped, .stopping].contains($0.state) }.sorted { $0.slug < $1.slug }
         return await withTaskGroup(of: (Slug, String?).self) { group in
             var answers: [(slug: Slug, text: String?)] = []
             for (index, instance) in instances.enumerated() {

@@ -4,7 +4,8 @@ import ServiceLifecycle
 
 /// Runs units as child processes, each in a session of its own, where there is no systemd.
 ///
-/// A unit's credentials, limits and activation mean nothing here: each child runs from its start on, unlimited.
+/// A unit's credentials, limits and activation mean nothing here: each child runs from its start on, without
+/// limits.
 ///
 /// It is a `Service`: `start` works once `run` does. On graceful shutdown all units are stopped, the last
 /// started first. If it is killed, or `run` is cancelled, the children go on; a later supervisor over the

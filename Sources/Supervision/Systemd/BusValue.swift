@@ -1,6 +1,7 @@
 import Kernel
 
-/// A value that came over D-Bus. Arrays, structures and dictionary entries are lists; a variant is its content.
+/// A value that came over D-Bus. Arrays, structures and dictionary entries are lists; a variant is its
+/// content.
 enum BusValue: Sendable, Equatable {
     /// Text, an object path or a signature.
     case text(String)
@@ -97,8 +98,8 @@ struct BusCall: Sendable {
     }
 }
 
-/// Something that was said to all. The body is read of systemd's own signals only: a unit's changes come often
-/// and are asked for anew anyway.
+/// Something that was said to all. The body is read of systemd's own signals only: a unit's changes come
+/// often and are asked for anew anyway.
 struct BusSignal: Sendable {
     let path: String
     let interface: String

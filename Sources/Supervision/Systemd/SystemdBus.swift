@@ -7,9 +7,9 @@ import Synchronization
 /// The line to systemd: one connection, shared by all who ask, opened when it is first needed and again after
 /// it was lost.
 ///
-/// Root speaks to systemd's own socket, anybody else over the system's bus. Everything that waits for an answer
-/// when the connection is lost fails as unavailable, and nothing is sent again by itself: only the caller
-/// knows whether asking twice does harm. Close it, or the reactor keeps it.
+/// Root speaks to systemd's own socket, anybody else over the system's bus. Everything that waits for an
+/// answer when the connection is lost fails as unavailable, and nothing is sent again by itself: only the
+/// caller knows whether asking twice does harm. Close it, or the reactor keeps it.
 public actor SystemdBus {
     /// Where root reaches systemd without a bus between them.
     public static let privateSocket = "/run/systemd/private"
@@ -26,7 +26,8 @@ public actor SystemdBus {
     enum News: Sendable, Equatable {
         /// The unit has changed, has been loaded or is forgotten.
         case unit(String)
-        /// Anything may have changed: the connection is there (again), or somebody had systemd read its files.
+        /// Anything may have changed: the connection is there (again), or somebody else had systemd read its
+        /// files.
         case everything
     }
 

@@ -3,8 +3,8 @@ import Logging
 import Reactor
 import Synchronization
 
-/// Has systemd run units, each an instance of one template: `<template>@<instance>.socket`, which listens, and
-/// `<template>@<instance>.service`, which serves.
+/// Has systemd run units, each an instance of one template: `<template>@<instance>.socket`, which listens,
+/// and `<template>@<instance>.service`, which serves.
 ///
 /// The template's two files are installed by somebody else. What one unit has of its own is written over them
 /// as a drop-in, so that all of it lives on without us: systemd starts units again that died, and at boot

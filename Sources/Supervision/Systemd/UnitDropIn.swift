@@ -3,8 +3,8 @@ import Kernel
 /// The text that is put over a template's service for one unit: a function of the unit's specification.
 ///
 /// The syntax is that of systemd.syntax(7) and systemd.service(5). What systemd would not take as it is meant
-/// (a control character in a variable, a quote in an executable's path) is refused, for systemd leaves out with
-/// a warning what it does not understand.
+/// (a control character in a variable, a quote in an executable's path) is refused, for systemd leaves out
+/// with a warning what it does not understand.
 struct UnitDropIn: Sendable, Equatable {
     /// The variable that a process can be told by.
     static let variable = "CONSTINTEL_SPECIFICATION"
