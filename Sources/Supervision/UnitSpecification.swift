@@ -19,28 +19,6 @@ public struct UnitSpecification: Sendable {
         case onRequest
     }
 
-    /// What a child may use; nil is no limit of its own.
-    public struct Limits: Sendable, Equatable {
-        /// Bytes of memory, beyond which processes of the unit are killed.
-        public var memoryBytes: UInt64?
-        /// Processor time, in hundredths of one processor: 150 is one and a half.
-        public var cpuPercent: Int?
-        /// Processes and threads.
-        public var tasks: Int?
-        /// The share of the disks under contention, from 1 to 10,000, where 100 is the usual one.
-        public var ioWeight: Int?
-
-        /// Limits, none unless they are named.
-        public init(
-            memoryBytes: UInt64? = nil, cpuPercent: Int? = nil, tasks: Int? = nil, ioWeight: Int? = nil
-        ) {
-            self.memoryBytes = memoryBytes
-            self.cpuPercent = cpuPercent
-            self.tasks = tasks
-            self.ioWeight = ioWeight
-        }
-    }
-
     /// The unit's name, which is also a file name: `postgres`, `constintel-instance@acme`.
     public var name: String
     /// The executable's absolute path.
@@ -68,7 +46,7 @@ public struct UnitSpecification: Sendable {
     /// must not be able to read where they are. Only systemd passes them on.
     public var credentials: [String: String] = [:]
     /// What the child may use. Only systemd sees to it.
-    public var limits = Limits()
+    public var limits = ResourceLimits()
     /// When the child is launched. Only systemd has sockets to wait on; elsewhere it is always at once.
     public var activation = Activation.atOnce
     /// Runs before each launch, never before an adoption; what it throws is why the unit cannot start. Under
@@ -84,6 +62,28 @@ public struct UnitSpecification: Sendable {
         self.arguments = arguments
         self.logFile = logFile
         self.readiness = readiness
+    }
+}
+
+/// What the processes of one unit may use together; nil is no limit of the unit's own.
+public struct ResourceLimits: Sendable, Equatable {
+    /// Bytes of memory, beyond which processes of the unit are killed.
+    public var memoryBytes: UInt64?
+    /// Processor time, in hundredths of one processor: 150 is one and a half.
+    public var cpuPercent: Int?
+    /// Processes and threads.
+    public var tasks: Int?
+    /// The share of the disks under contention, from 1 to 10,000, where 100 is the usual one.
+    public var ioWeight: Int?
+
+    /// Limits, none unless they are named.
+    public init(
+        memoryBytes: UInt64? = nil, cpuPercent: Int? = nil, tasks: Int? = nil, ioWeight: Int? = nil
+    ) {
+        self.memoryBytes = memoryBytes
+        self.cpuPercent = cpuPercent
+        self.tasks = tasks
+        self.ioWeight = ioWeight
     }
 }
 

@@ -111,4 +111,29 @@ extension RealSystemd.LossTests {
             #expect(late?.detail.contains("not over") == true)
         }
     }
+
+    @Test("over the system's bus the same is asked and heard", .enabled(if: hasSystemBus))
+    func systemBus() async throws {
+        try await withTemplate { test in
+            let logger = Logger(label: "test")
+            let bus = SystemdBus(on: Reactor(), socket: nil, logger: logger)
+            let supervisor = SystemdSupervisor(
+                template: test.name, bus: bus, journal: test.journal, logger: logger)
+            var changes = await supervisor.changes().makeAsyncIterator()
+            let unit = test.python("a")
+            try await supervisor.start(unit)
+            try await supervisor.awaitReady(unit.name)
+            let pid = try #require(await supervisor.status(unit.name)?.pid)
+            try await bus.kill("\(unit.name).service", SIGKILL)
+            while await supervisor.status(unit.name).map({ $0.pid == pid || $0.state != .ready }) ?? true {
+                #expect(await changes.next() == unit.name)
+            }
+            let service = try await bus.properties(of: "\(unit.name).service")
+            #expect(service.restarts == 1 && service.tasks == 1 && service.memoryBytes ?? 0 > 0)
+            #expect(
+                service.lastExit == nil
+                    && service.dropInPaths == [DropInFiles(root: TestTemplate.root).path(unit.name)])
+            await bus.close()
+        }
+    }
 }

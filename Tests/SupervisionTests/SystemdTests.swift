@@ -26,7 +26,12 @@ extension RealSystemd.SupervisorTests {
             #expect(status?.specification == unit.digest)
             #expect(status?.pid.map(String.init) == test.ask("a"))
             #expect(await test.supervisor.statuses() == [unit.name: status])
+            let link = "\(TestTemplate.root)/sockets.target.wants/\(unit.name).socket"
+            #expect(access(link, F_OK) == 0, "it listens again after a boot")
+            #expect(try await test.supervisor.look(unit.name).socket.unitFileState == "enabled")
             for _ in 0..<2 { try await test.supervisor.stop(unit.name) }
+            #expect(access(link, F_OK) != 0)
+            #expect(DropInFiles(root: TestTemplate.root).text(unit.name) == nil)
             #expect(await test.supervisor.status(unit.name) == nil)
             #expect(test.ask("a") == nil)
             #expect(test.lines("a").count == 1)

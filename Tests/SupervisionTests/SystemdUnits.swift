@@ -9,6 +9,9 @@ import Reactor
 /// Whether there is a systemd that tests may do with as they like: a boxed one, and we are root in it.
 let hasSystemd = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_SYSTEMD"] == "1"
 
+/// Whether the boxed systemd has a D-Bus daemon beside it.
+let hasSystemBus = access("/run/dbus/system_bus_socket", F_OK) == 0
+
 /// A template of one test, installed in the boxed systemd, with a supervisor over it. `remove` takes all
 /// away.
 final class TestTemplate: Sendable {

@@ -47,7 +47,7 @@ public actor SystemdBus {
     private var isClosed = false
     /// The call whose answer shows that the other side is there.
     private var greeting: UInt64?
-    private var greetings = 0
+    private var greetingWatch: Task<Void, Never>?
     var jobs = JobBoard()
     /// The reload that has begun last, and the one that begins when it is over.
     var reloading: Task<Void, any Error>?
@@ -146,12 +146,10 @@ extension SystemdBus {
             _ = try handle?.send(BusCall("Subscribe"), limit: SystemdBus.callLimit)
         }
         greeting = try handle?.send(.ping, limit: SystemdBus.greetingLimit)
-        greetings += 1
-        let number = greetings
         // Before the two ends have agreed to speak, libsystemd's own limit is 90 s, whatever a call's is.
-        Task {
-            try? await Task.sleep(for: SystemdBus.greetingLimit)
-            if greeting != nil, number == greetings { lose(.lost("it is connected to and says nothing")) }
+        greetingWatch = Task {
+            do { try await Task.sleep(for: SystemdBus.greetingLimit) } catch { return }
+            lose(.lost("it is connected to and says nothing"))
         }
     }
 
@@ -191,6 +189,7 @@ extension SystemdBus {
     private func take(_ answer: Result<[BusValue], BusError>, of cookie: UInt64) {
         if cookie == greeting {
             greeting = nil
+            greetingWatch?.cancel()
             guard case .success = answer else { return }
             pause = SystemdBus.pauses.lowerBound
             tell(.everything)
@@ -225,6 +224,7 @@ extension SystemdBus {
         handle = nil
         timer?.task.cancel()
         timer = nil
+        greetingWatch?.cancel()
         let waiters = waiting.values
         waiting = [:]
         for waiter in waiters { waiter.resume(throwing: reason) }

@@ -150,6 +150,9 @@ extension SystemdBus {
 struct JobBoard {
     typealias Waiter = CheckedContinuation<String, any Error>
 
+    /// Results that are kept for those who have not read their job's name yet.
+    private static let maximumResults = 10_000
+
     private var isBetween = 0
     private var results: [String: String] = [:]
     private var waiters: [Int: (job: String, waiter: Waiter)] = [:]
@@ -178,6 +181,8 @@ struct JobBoard {
 
     mutating func finish(_ job: String, _ result: String) {
         guard isBetween > 0 else { return }
+        // Only who has asked and not yet waited misses what is dropped, and its wait has a limit.
+        if results.count >= JobBoard.maximumResults { results = [:] }
         results[job] = result
         for (number, entry) in waiters where entry.job == job {
             waiters[number] = nil

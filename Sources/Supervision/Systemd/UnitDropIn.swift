@@ -36,7 +36,7 @@ struct UnitDropIn: Sendable, Equatable {
         text = lines.joined(separator: "\n") + "\n"
     }
 
-    private static func limits(_ limits: UnitSpecification.Limits) -> [String] {
+    private static func limits(_ limits: ResourceLimits) -> [String] {
         var lines: [String] = []
         if let bytes = limits.memoryBytes { lines.append("MemoryMax=\(bytes)") }
         if let percent = limits.cpuPercent { lines.append("CPUQuota=\(percent)%") }
