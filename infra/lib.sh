@@ -42,6 +42,8 @@ packages=(
     libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev
     postgresql redis-server nginx-light ca-certificates util-linux
 )
+# For the data of the demonstration and of the benchmarks.
+needs_pip=1
 
 # Installs the Debian packages that are missing. Their services are neither started nor left to start at the
 # next boot: ConstIntel runs its own.
@@ -51,7 +53,7 @@ install_packages() {
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' \
             || missing+=("$package")
     done
-    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+    if [ -n "$needs_pip" ]; then python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip); fi
     [ ${#missing[@]} -eq 0 ] && return
     say "Installing from Debian: ${missing[*]}"
     remember_services

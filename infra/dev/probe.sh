@@ -147,12 +147,13 @@ $(count absent) absent from this kernel"
         write_facts "$4"
         say "directive                     alone refuses   without it succeed"
         directives=$(sed -n '/^MemoryMax/,/^\[Install/ s/^\([A-Za-z]*\)=.*/\1/p' "/etc/systemd/system/$file" | sort -u)
-        case $kind in instance) directives+=" DynamicUser" ;; esac
         for directive in $directives; do
             grep "^$directive=" "/etc/systemd/system/$file" | write_bare
-            if [ "$directive" = NoExecPaths ]; then
-                { grep -E '^(No)?ExecPaths=' "/etc/systemd/system/$file"; echo "$python"; } | write_bare
-            fi
+            # What means nothing, or nothing good, without another.
+            case $directive in
+                NoExecPaths) { grep -E '^(No)?ExecPaths=' "/etc/systemd/system/$file"; echo "$python"; } | write_bare ;;
+                SystemCallFilter) grep -E '^SystemCall(Filter|ErrorNumber)=' "/etc/systemd/system/$file" | write_bare ;;
+            esac
             run_probe probe-bare.service
             alone=$(count refused)
             write_without "$file" "$directive"
