@@ -102,9 +102,15 @@ install_units() {
     [ -z "$changed" ] || systemctl daemon-reload
 }
 
-# Starts constinteld anew and returns when it serves, at most so many seconds later.
+# Starts constinteld anew and returns when it serves; 1 when it keeps ending, or after two minutes.
 restart_daemon() {
+    local tries
+    systemctl stop constinteld.service
     systemctl reset-failed constinteld.service 2>/dev/null || true
-    systemctl restart --no-block constinteld.service
-    CONSTINTEL_HOME=$state "$programs/current/constintel" wait --timeout "$1" >/dev/null
+    systemctl start --no-block constinteld.service
+    for ((tries = 0; tries < 60; tries++)); do
+        CONSTINTEL_HOME=$state "$programs/current/constintel" wait --timeout 2 >/dev/null 2>&1 && return
+        [ "$(systemctl show --value -p NRestarts constinteld.service)" -lt 4 ] || return 1
+    done
+    return 1
 }

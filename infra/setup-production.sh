@@ -243,7 +243,7 @@ setup_daemon() {
 TEXT
     systemctl enable --quiet constinteld.service
     if [ -n "$changed$switched" ] || ! systemctl is-active --quiet constinteld.service; then
-        restart_daemon 120 || die "constinteld is not ready after two minutes; see: journalctl -u constinteld"
+        restart_daemon || die "constinteld does not become ready; see: journalctl -u constinteld"
     fi
     # Each job that this release knows has a timer.
     if "$programs/current/constintel" job --help >/dev/null 2>&1; then
