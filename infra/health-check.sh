@@ -45,8 +45,8 @@ check_certificate() {
     local settings=/etc/constintel/nginx/http.d/tls.conf certificate
     [ -r "$settings" ] || return 0
     certificate=$(sed -n 's/^ssl_certificate "\(.*\)";$/\1/p' "$settings")
-    openssl x509 -in "$certificate" -noout -checkend "$((days * 86400))" >/dev/null \
-        || complain "$certificate ends within $days days: $(openssl x509 -in "$certificate" -noout -enddate)"
+    openssl x509 -in "$certificate" -noout -checkend "$((days * 86400))" >/dev/null 2>&1 \
+        || complain "$certificate is unreadable or ends within $days days"
 }
 
 if status=$(constintel status); then
