@@ -10,6 +10,8 @@ shift 2
 layered=("$@")
 if [ -e "$box/made" ]; then is_new=; else is_new=1; fi
 
+# systemd reads the list of mounts again and again when it starts a unit: the machine's that would be hidden go.
+umount --recursive --lazy /proc
 mount -t proc -o nosuid,nodev,noexec proc /proc
 
 # What is below directories that are about to be hidden, and must be seen nevertheless.
@@ -47,16 +49,19 @@ ln -s /proc/self/fd "$devices/fd"
 ln -s /proc/self/fd/0 "$devices/stdin"
 ln -s /proc/self/fd/1 "$devices/stdout"
 ln -s /proc/self/fd/2 "$devices/stderr"
+umount --recursive --lazy /dev
 mount --move "$devices" /dev
 
 # Control groups of which the box's are the roots. Version 1 is mounted as systemd calls it "hybrid".
 if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
+    umount --recursive --lazy /sys/fs/cgroup
     mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 /sys/fs/cgroup
 else
     controllers=()
     for name in memory pids cpu cpuacct blkio devices freezer; do
         if mountpoint -q "/sys/fs/cgroup/$name"; then controllers+=("$name"); fi
     done
+    umount --recursive --lazy /sys/fs/cgroup
     mount -t tmpfs -o mode=755,nosuid,nodev,noexec tmpfs /sys/fs/cgroup
     for name in "${controllers[@]}"; do
         mkdir "/sys/fs/cgroup/$name"

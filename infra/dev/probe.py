@@ -223,7 +223,7 @@ def _(): execute("/bin/sh")
 def _(): execute("/usr/bin/true")
 
 
-for place in ["/tmp", "/dev/shm", OWN_STATE]:
+for place in ["/tmp", "/run", "/run/constintel", "/dev/shm", OWN_STATE]:
     label = "its state directory" if place == OWN_STATE else place
     ATTEMPTS[f"run a file from {label}"] = lambda place=place: execute_copy(place)
 

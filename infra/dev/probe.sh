@@ -22,8 +22,7 @@ unseen=" LimitCORE UMask RemoveIPC KeyringMode SystemCallErrorNumber AmbientCapa
  IPAddressDeny MemorySwapMax PrivateMounts ExecPaths BindReadOnlyPaths LimitNOFILE "
 
 # What the control plane may do: it is there to do it.
-by_design='["write a file in /run", "write a file in /var/lib",
-    "read /var/lib/constintel/secrets/master.key",
+by_design='["read /var/lib/constintel/secrets/master.key",
     "read /var/lib/constintel/instances/other/credentials/postgres-password",
     "connect to /run/constintel/instances/other.sock", "connect to /run/constintel/operator.sock",
     "connect to /run/dbus/system_bus_socket", "connect to /run/systemd/private",
@@ -175,7 +174,7 @@ $(count absent) absent from this kernel"
 
 # In the box.
 inside() {
-    python="ExecPaths=$(realpath /usr/bin/python3) $(python3 -I -c 'import os; print(os.path.dirname(os.__file__))')"
+    python="ExecPaths=+$(realpath /usr/bin/python3) +$(python3 -I -c 'import os; print(os.path.dirname(os.__file__))')"
     as_probe='Type=oneshot
 WatchdogSec=0
 Restart=no
