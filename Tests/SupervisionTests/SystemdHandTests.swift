@@ -64,6 +64,23 @@ extension RealSystemd.HandTests {
         }
     }
 
+    @Test("a unit that is being stopped is started again when it has left")
+    func stopping() async throws {
+        try await withTemplate { test in
+            let leave = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), os._exit(0)))"
+            let unit = test.python("a", "\(leave)\nnotify('READY=1')\nwhile True: time.sleep(60)")
+            try await test.supervisor.start(unit)
+            try await test.supervisor.awaitReady(unit.name)
+            let first = await test.supervisor.status(unit.name)?.pid
+            try await test.bus.queue(.stop, "\(unit.name).service")
+            _ = await test.until("a") { $0?.state == .stopping }
+            try await test.supervisor.start(unit)
+            try await test.supervisor.awaitReady(unit.name)
+            let status = await test.supervisor.status(unit.name)
+            #expect(status?.state == .ready && status?.pid != first && status?.pid != nil)
+        }
+    }
+
     @Test("a unit that was masked is no longer", arguments: ["service", "socket"])
     func masked(kind: String) async throws {
         try await mends { test, unit in

@@ -124,7 +124,7 @@ extension SystemdSupervisor {
     private func launch(_ unit: UnitSpecification) async throws {
         let service = "\(unit.name).service"
         let pair = try await look(unit.name)
-        if pair.state == .stopping, pair.service.hasJob, pair.loaded == unit.digest { return }
+        // One that is on its way out is followed by one of what is loaded, also where a restart waits already.
         if pair.hasProcess, pair.state != .stopping {
             if pair.running == unit.digest { return }
             report("a unit runs by another specification and is replaced", unit.name)
