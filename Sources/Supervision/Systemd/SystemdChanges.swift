@@ -124,7 +124,7 @@ extension SystemdSupervisor {
     private func launch(_ unit: UnitSpecification) async throws {
         let service = "\(unit.name).service"
         let pair = try await look(unit.name)
-        // One that is on its way out is followed by one of what is loaded, also where a restart waits already.
+        // One that is on its way out is followed by one of what is loaded, also where a restart waits.
         if pair.hasProcess, pair.state != .stopping {
             if pair.running == unit.digest { return }
             report("a unit runs by another specification and is replaced", unit.name)
