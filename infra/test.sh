@@ -57,9 +57,25 @@ start_servers() {
     die "the servers for the tests did not start; see $work/*.log"
 }
 
+# The tests that need a systemd, in a box of their own; without root there is none.
+test_systemd() {
+    if ! is_root; then
+        say "Skipped: the tests with systemd, which need root"
+        return
+    fi
+    say "Testing with systemd"
+    box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
+    "$root/infra/dev/box" start --net "$box" >/dev/null
+    "$root/infra/dev/box" exec "$box" env CONSTINTEL_TEST_SYSTEMD=1 \
+        "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing --filter RealSystemd
+    "$root/infra/dev/box" remove "$box"
+    box=
+}
+
 # Ends what was started here and takes the directory away.
 clean_up() {
     local status=$? server
+    if [ -n "${box:-}" ]; then "$root/infra/dev/box" remove "$box" || true; fi
     for server in "${servers[@]:-}"; do
         if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null || true; fi
     done
@@ -104,3 +120,4 @@ as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_
     CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" ${soak:+CONSTINTEL_TEST_SOAK=1} \
     "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
     --experimental-maximum-parallelization-width 4 ${filter:+--filter "$filter"}
+if [ -z "$filter" ]; then test_systemd; fi

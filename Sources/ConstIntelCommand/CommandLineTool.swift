@@ -88,7 +88,7 @@ struct ConstIntel: AsyncParsableCommand {
             """,
         subcommands: [
             Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
-            ReleaseGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self, Audit.self,
+            ReleaseGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self, JobGroup.self, Audit.self,
             EventsGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self,
         ]
     )

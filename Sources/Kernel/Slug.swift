@@ -55,7 +55,9 @@ public struct Slug: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// The brand's Redis ACL user.
     public var redisUser: String { "brand-\(text)" }
     /// The instance's name to a supervisor, `constintel-instance@<slug>`.
-    public var unitName: String { "constintel-instance@\(text)" }
+    public var unitName: String { "\(Slug.unitTemplate)@\(text)" }
+    /// What all instances' units are called after.
+    public static let unitTemplate = "constintel-instance"
     /// The file name of the instance's socket, `<slug>.sock`.
     public var socketName: String { "\(text).sock" }
 }

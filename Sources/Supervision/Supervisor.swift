@@ -22,6 +22,14 @@ public protocol Supervisor: Sendable {
     /// Makes the unit's process leave and another take its place; `awaitReady` tells when that one serves.
     func restart(_ name: String) async throws
 
+    /// Has a unit that is asleep launched now; others are left as they are. Where nothing sleeps, it does
+    /// nothing.
+    func wake(_ name: String) async throws
+
+    /// Takes away what a stopped unit has kept in places that its supervisor made for it alone. Where it made
+    /// none, it does nothing.
+    func clean(_ name: String) async throws
+
     /// What the unit is doing; nil when nothing of that name has been started.
     func status(_ name: String) async -> UnitStatus?
 
@@ -30,6 +38,11 @@ public protocol Supervisor: Sendable {
 
     /// The names of units whose status changes from now on, or that are forgotten.
     func changes() async -> UnitChanges
+}
+
+extension Supervisor {
+    public func wake(_ name: String) async throws {}
+    public func clean(_ name: String) async throws {}
 }
 
 /// What a supervisor sees of a unit.

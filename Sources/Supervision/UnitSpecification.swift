@@ -45,6 +45,8 @@ public struct UnitSpecification: Sendable {
     /// Files that the child finds, as long as it runs, in `$CREDENTIALS_DIRECTORY` under these names: what it
     /// must not be able to read where they are. Only systemd passes them on.
     public var credentials: [String: String] = [:]
+    /// The system user that the child runs as; what its template says when nil. Only systemd sees to it.
+    public var user: String?
     /// What the child may use. Only systemd sees to it.
     public var limits = ResourceLimits()
     /// When the child is launched. Only systemd has sockets to wait on; elsewhere it is always at once.
@@ -95,6 +97,7 @@ extension UnitSpecification {
         var digest = StableDigest()
         digest.add([name, executable, workingDirectory, logFile, "\(stopSignal)", version])
         digest.add(arguments)
+        digest.add([user ?? ""])
         digest.add(credentials.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
         digest.add([limits.memoryBytes.map(String.init) ?? "", activation.rawValue])
         digest.add([limits.cpuPercent, limits.tasks, limits.ioWeight].map { $0.map(String.init) ?? "" })

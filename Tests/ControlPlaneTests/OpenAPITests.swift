@@ -101,7 +101,12 @@ struct OpenAPITests {
             try expect(asked, 202, "POST /api/admin/brands")
             let operation = try asked.decode(OperationView.self).id
             try await plane.settle(operation)
-            for path in ["/api/admin/brands", "/api/admin/operations", "/api/admin/platform"] {
+            try expect(
+                try await plane.call(.post, "/api/admin/jobs/partitions/run"), 200,
+                "POST /api/admin/jobs/{name}/run")
+            for path in [
+                "/api/admin/brands", "/api/admin/operations", "/api/admin/platform", "/api/admin/jobs",
+            ] {
                 try expect(try await plane.call(.get, "\(path)?limit=1"), 200, "GET \(path)")
             }
             try expect(

@@ -52,13 +52,24 @@ struct InstanceFiles: Sendable {
             try PrivateFile.write(opened, to: "\(credentials)/\(name)")
         }
         for (index, key) in tokenKeys.enumerated() {
-            try PrivateFile.write(key.bytes, to: "\(credentials)/token-key-\(index + 1).pub")
+            try PrivateFile.write(key.bytes, to: "\(credentials)/\(tokenKeyName(index))")
         }
         try Failpoint.effect()
         try PrivateFile.write(configurationText(instance), to: configurationPath(slug))
         try Failpoint.effect()
         try PrivateFile.write([], to: layout.marker(slug))
     }
+
+    /// The files that a service manager gives the instance, by the names that it reads them by.
+    func credentials(_ slug: Slug) -> [String: String] {
+        let directory = "\(layout.instance(slug))/credentials"
+        let names = ["postgres-password", "redis-password"] + tokenKeys.indices.map { tokenKeyName($0) }
+        var files = Dictionary(uniqueKeysWithValues: names.map { ($0, "\(directory)/\($0)") })
+        files["instance.json"] = configurationPath(slug)
+        return files
+    }
+
+    private func tokenKeyName(_ index: Int) -> String { "token-key-\(index + 1).pub" }
 
     /// From now on the edge does not know the brand.
     func hide(_ slug: Slug) throws {

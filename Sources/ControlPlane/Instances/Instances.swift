@@ -50,7 +50,16 @@ struct Instances: Sendable {
             name: slug.unitName, executable: releases.executable(instance.release),
             arguments: ["--configuration", files.configurationPath(slug)],
             logFile: files.layout.log(slug), readiness: .notify)
-        unit.workingDirectory = files.layout.instance(slug)
+        unit.limits = instance.limits.ofUnit
+        if files.places.isUnderSystemd {
+            // It cannot read its files where they are; its configuration is a credential too.
+            unit.arguments = []
+            unit.user = slug.systemUser
+            unit.credentials = files.credentials(slug)
+            unit.activation = instance.limits.idleSeconds == nil ? .atOnce : .onRequest
+        } else {
+            unit.workingDirectory = files.layout.instance(slug)
+        }
         unit.version = String(decoding: try files.configurationText(instance), as: UTF8.self)
         for name in ["CONSTINTEL_LOG_LEVEL", "TZDIR", "LD_LIBRARY_PATH"] {
             if let value = getenv(name) { unit.environment[name] = String(cString: value) }
@@ -60,5 +69,23 @@ struct Instances: Sendable {
             unit.environment["CONSTINTEL_FAILPOINT"] = String(cString: armed)
         }
         return unit
+    }
+}
+
+extension Slug {
+    /// The system user of an instance that has one of its own, where it is not the template's `ci-<slug>`: a
+    /// user's name has at most 31 characters, and `_` is in no slug.
+    var systemUser: String? {
+        guard "ci-\(text)".utf8.count > 31 else { return nil }
+        return "ci_\(Hex.encode(SHA256.hash(text.utf8)).prefix(28))"
+    }
+}
+
+extension Plan.Limits {
+    /// What a supervisor holds the instance's processes to.
+    fileprivate var ofUnit: ResourceLimits {
+        ResourceLimits(
+            memoryBytes: memoryMegabytes.map { UInt64($0) << 20 }, cpuPercent: cpuPercent, tasks: tasks,
+            ioWeight: ioWeight)
     }
 }

@@ -111,7 +111,9 @@ struct ReconcilerPath: Sendable {
     private func isUnitRight(_ outlook: Outlook, _ settled: Settled, _ status: UnitStatus?) -> Bool {
         let isThere = status.map { $0.state != .stopped } ?? false
         guard outlook.isToRun else { return !isThere }
-        return isThere && status?.specification == settled.specification
+        // Without a specification it is not as it was left, or has failed for good.
+        guard isThere, let specification = status?.specification else { return false }
+        return specification == settled.specification
     }
 }
 

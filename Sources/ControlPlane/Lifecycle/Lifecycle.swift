@@ -52,20 +52,24 @@ struct Lifecycle: Sendable {
         return try await OperationPlan(of: purging.saga, on: slug, input: [:])
     }
 
-    /// Begins to purge the brands whose grace period has passed.
-    func purgeDue(logger: Logger) async throws {
+    /// Begins to purge the brands whose grace period has passed, and gives how many.
+    @discardableResult
+    func purgeDue(logger: Logger) async throws -> Int {
+        var count = 0
         for slug in try await intents.due(limit: 100) {
             do {
                 try await intents.pool.transaction { transaction in
                     _ = try await purge(slug, by: "constinteld", in: transaction)
                 }
                 executor.poke()
+                count += 1
                 logger.notice("the grace period has passed", metadata: ["brand": "\(slug)"])
             } catch let fault as Fault where fault.code == .conflict {
                 // Somebody has undeleted it, or purges it, since it was found.
                 continue
             }
         }
+        return count
     }
 
     private func begin(

@@ -73,7 +73,9 @@ struct Purging: Sendable {
         forGood("removeFiles") { context in
             instances.files.paths(try Slug(context.subject)).map { PlannedEffect("files", "remove \($0)") }
         } perform: { context in
-            try instances.files.remove(Slug(context.subject))
+            let slug = try Slug(context.subject)
+            try await instances.supervisor.clean(slug.unitName)
+            try instances.files.remove(slug)
         }
     }
 

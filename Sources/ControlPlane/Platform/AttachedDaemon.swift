@@ -11,8 +11,8 @@ import Workflow
 /// The control plane over a PostgreSQL and a Redis that others run.
 ///
 /// Several may be started with the same settings: one leads, the others stand by and take over when it ends
-/// or freezes. Instances are children of the daemon that started them; they go on when it ends, and the next
-/// leader adopts them.
+/// or freezes. Instances are units of systemd, or children of the daemon that started them; either way they
+/// go on when it ends, and the next leader finds them.
 package struct AttachedDaemon: Sendable {
     /// What a start is told, as a JSON file has it.
     package struct Settings: Codable, Sendable {
@@ -28,6 +28,15 @@ package struct AttachedDaemon: Sendable {
             /// `constintel_control` and `constintel_brands` when absent.
             package var controlDatabase: String?
             package var brandsDatabase: String?
+        }
+
+        /// Who runs the instances.
+        package enum Supervising: String, Codable, Sendable {
+            /// The daemon itself, as child processes.
+            case children
+            /// systemd, by the installed templates `constintel-instance@.socket` and `.service`; jobs are run
+            /// by its timers.
+            case systemd
         }
 
         /// Redis, on a Unix socket.
@@ -47,6 +56,8 @@ package struct AttachedDaemon: Sendable {
         package var instanceExecutable: String
         package var postgres: Postgres
         package var redis: Redis
+        /// `children` when absent.
+        package var supervisor: Supervising?
         /// Directories whose file systems must not fill up: PostgreSQL's and Redis's.
         package var watchedDirectories: [String]?
         /// After so long without a sign of life the lead is somebody else's; 10 when absent, at least 1.
@@ -94,7 +105,9 @@ package struct AttachedDaemon: Sendable {
             services: [], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         await group.addServiceUnlessShutdown(
             .init(
-                service: AttachedStart(reign: Reign(ground: ground), group: group),
+                service: AttachedStart(
+                    reign: Reign(ground: ground), group: group,
+                    supervising: settings.supervisor ?? .children),
                 successTerminationBehavior: .gracefullyShutdownGroup,
                 failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: "start"))
         try await group.run()
@@ -124,7 +137,8 @@ package struct AttachedDaemon: Sendable {
             places: ControlPlane.Places(
                 edge: settings.edge, instanceExecutable: settings.instanceExecutable,
                 postgresHost: administrator.host, postgresPort: administrator.port, brandsDatabase: brands,
-                redisSocket: settings.redis.socket, watchedDirectories: settings.watchedDirectories ?? []),
+                redisSocket: settings.redis.socket, watchedDirectories: settings.watchedDirectories ?? [],
+                isUnderSystemd: settings.supervisor == .systemd),
             templates: settings.templates, leadership: leadership, metrics: metrics, logger: logger)
     }
 
@@ -141,22 +155,35 @@ package struct AttachedDaemon: Sendable {
 private struct AttachedStart: Service {
     let reign: Reign
     let group: ServiceGroup
+    let supervising: AttachedDaemon.Settings.Supervising
 
     func run() async throws {
         do {
             let lead = try await cancelWhenGracefulShutdown { try await reign.prepare() }
             let (ground, logger) = (reign.ground, reign.ground.logger)
             // Only who leads has charge of the units: their records are one daemon's at a time.
-            let supervisor = try ChildProcessSupervisor(directory: ground.layout.run, logger: logger)
-            // Ended by cancellation, so that the instances go on.
-            await group.addServiceUnlessShutdown(
-                .init(service: Loop { try await supervisor.run() }, serviceName: "supervisor"))
-            try await reign.run(lead, supervisor: supervisor, in: group) {
+            try await reign.run(lead, supervisor: supervisor(), in: group) {
                 logger.info("serving", metadata: ["state": "\(ground.layout.root)"])
             }
         } catch {
             guard Task.isShuttingDownGracefully else { throw error }
             reign.ground.logger.info("stopped before it led")
+        }
+    }
+
+    private func supervisor() async throws -> any Supervisor {
+        let ground = reign.ground
+        switch supervising {
+        case .systemd:
+            return SystemdSupervisor(
+                template: Slug.unitTemplate, bus: SystemdBus(on: ground.reactor, logger: ground.logger),
+                journal: Journal(on: ground.reactor), logger: ground.logger)
+        case .children:
+            let supervisor = try ChildProcessSupervisor(directory: ground.layout.run, logger: ground.logger)
+            // Ended by cancellation, so that the instances go on.
+            await group.addServiceUnlessShutdown(
+                .init(service: Loop { try await supervisor.run() }, serviceName: "supervisor"))
+            return supervisor
         }
     }
 }

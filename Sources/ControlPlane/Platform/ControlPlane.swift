@@ -1,5 +1,6 @@
 import Contract
 import CoreMetrics
+import Glibc
 import Kernel
 import Logging
 import Postgres
@@ -18,6 +19,7 @@ struct ControlPlane: Sendable {
     private let keyRoutes: KeyRoutes
     private let userRoutes: UserRoutes
     private let operationRoutes: OperationRoutes
+    private let jobRoutes: JobRoutes
     private let platformRoutes: PlatformRoutes
     private let sessions: Sessions
     private let idempotency: IdempotencyStore
@@ -28,6 +30,7 @@ struct ControlPlane: Sendable {
     let sagas: [Saga]
     let provisioning: Saga
     let reconciler: Reconciler
+    let jobs: Jobs
 
     /// Puts the parts together; nothing runs yet.
     init(_ foundations: Foundations) {
@@ -67,6 +70,13 @@ struct ControlPlane: Sendable {
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
             purging: purging, releases: instances.releases, clock: clock)
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
+        let tokens = RefreshTokenStore(pool: control, clock: clock)
+        jobs = Jobs(
+            all: [
+                .partitions(instances, logger: logger), .purge(lifecycle, logger: logger),
+                .housekeeping(idempotency, tokens),
+            ], store: JobStore(pool: control), clock: clock, logger: logger)
+        jobRoutes = JobRoutes(jobs: jobs, changes: changes)
         let keys = Keys(
             store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock, logger: logger)
         keyRoutes = KeyRoutes(brands: brands, keys: keys, changes: changes)
@@ -74,7 +84,7 @@ struct ControlPlane: Sendable {
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
         sessions = Sessions(
-            users: users, tokens: RefreshTokenStore(pool: control, clock: clock), brands: brandStore,
+            users: users, tokens: tokens, brands: brandStore,
             passwords: passwords, throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
             edge: foundations.places.edge, clock: clock, logger: logger)
     }
@@ -95,6 +105,13 @@ struct ControlPlane: Sendable {
             changes: changes)
     }
 
+    /// The directory itself where `path` leads to another: an instance may see that and not the way to it.
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
     private static func instances(_ foundations: Foundations) -> Instances {
         Instances(
             store: InstanceStore(pool: foundations.control, clock: foundations.clock),
@@ -104,7 +121,8 @@ struct ControlPlane: Sendable {
                 tokenKeys: foundations.keys.tokenKeys),
             supervisor: foundations.supervisor,
             releases: Releases(
-                directory: foundations.layout.releases, ownExecutable: foundations.places.instanceExecutable))
+                directory: resolved(foundations.layout.releases),
+                ownExecutable: foundations.places.instanceExecutable))
     }
 }
 
@@ -120,11 +138,14 @@ extension ControlPlane {
             logger: logger)
         let local = WebServer(
             router: router(.local), listener: .path(layout.operatorSocket, mode: 0o600), logger: logger)
+        let streams = StreamWatch(
+            supervisor: foundations.supervisor, redis: foundations.redis, clock: foundations.saga.clock,
+            logger: logger)
         return [
             .init(service: Loop { try await executor.run() }, serviceName: "executor"),
             .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
-            .init(service: Loop { try await keepHouse() }, serviceName: "housekeeping"),
-            .init(service: Loop { try await purgeDue() }, serviceName: "purging"),
+            .init(service: Loop { try await runJobs() }, serviceName: "jobs"),
+            .init(service: Loop { try await streams.run() }, serviceName: "streams"),
             .init(service: edge, serviceName: "edge listener"),
             .init(service: local, serviceName: "operator listener"),
         ]
@@ -159,6 +180,7 @@ extension ControlPlane {
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
+        jobRoutes.add(to: admin)
         AuditRoutes(audit: audit).add(to: admin)
         return router
     }
@@ -170,30 +192,17 @@ extension ControlPlane {
             pools: [("control", foundations.control), ("brands", foundations.brands)])
     }
 
-    /// Begins to purge the deleted brands whose grace period has passed, every minute.
-    private func purgeDue() async throws {
-        while true {
+    /// Runs the jobs that are due, where no timers of a service manager do.
+    private func runJobs() async throws {
+        while foundations.runsJobs {
             do {
-                try await lifecycle.purgeDue(logger: foundations.logger)
+                try await jobs.runDue()
             } catch {
                 try Task.checkCancellation()
-                foundations.logger.warning("could not look for brands to purge: \(error)")
+                foundations.logger.warning("could not run the jobs that are due: \(error)")
             }
-            try await foundations.saga.clock.sleep(for: .seconds(60))
+            try await foundations.saga.clock.sleep(for: Jobs.period)
         }
-    }
-
-    /// Forgets what has expired, once an hour.
-    private func keepHouse() async throws {
-        while true {
-            do {
-                try await idempotency.purge()
-                try await sessions.tokens.purge()
-            } catch {
-                try Task.checkCancellation()
-                foundations.logger.warning("could not forget what has expired: \(error)")
-            }
-            try await foundations.saga.clock.sleep(for: .seconds(3600))
-        }
+        try await gracefulShutdown()
     }
 }

@@ -18,6 +18,8 @@ extension ControlPlane {
         var places: Places
         var clock: any WallClock = SystemWallClock()
         var saga = SagaExecutor.Settings()
+        /// Whether the daemon runs jobs by itself when they are due; else timers of the service manager do.
+        var runsJobs = true
         /// What all parts of the control plane record into.
         var metrics = MetricsRegistry()
         var logger: Logger
@@ -38,5 +40,8 @@ extension ControlPlane {
         var redisSocket: String
         /// Directories whose file systems must not fill up.
         var watchedDirectories: [String]
+        /// Whether instances are units of systemd: it holds their sockets, gives them their credentials,
+        /// keeps to their limits, and its timers run the jobs.
+        var isUnderSystemd = false
     }
 }

@@ -15,10 +15,18 @@ struct PlatformKeys: Sendable {
 
     /// Reads the keys, making those that are missing.
     ///
+    /// - Parameter credentials: where a service manager puts secrets: the master key there is the one.
     /// - Throws: a fault that names the file that has not the right length.
-    static func load(from directory: String) throws(Fault) -> PlatformKeys {
+    static func load(from directory: String, credentials: String? = nil) throws(Fault) -> PlatformKeys {
         try PrivateFile.makeDirectory(directory)
-        let master = try bytes(in: "\(directory)/master.key", count: Sealer.masterKeyLength)
+        let master =
+            if let delivered = try credentials.flatMap({ path throws(Fault) in
+                try PrivateFile.read("\(path)/master.key")
+            }) {
+                try checked(delivered, "the credential master.key", count: Sealer.masterKeyLength)
+            } else {
+                try bytes(in: "\(directory)/master.key", count: Sealer.masterKeyLength)
+            }
         var signing: [SigningKey] = []
         for number in 1...2 {
             let path = "\(directory)/token-key-\(number).seed"
@@ -39,8 +47,12 @@ struct PlatformKeys: Sendable {
             try PrivateFile.write(bytes, to: path)
             return bytes
         }
+        return try checked(bytes, path, count: count)
+    }
+
+    private static func checked(_ bytes: [UInt8], _ what: String, count: Int) throws(Fault) -> [UInt8] {
         guard bytes.count == count else {
-            throw Fault(.invalid, doing: "read \(path)", "it has \(bytes.count) bytes; expected \(count)")
+            throw Fault(.invalid, doing: "read \(what)", "it has \(bytes.count) bytes; expected \(count)")
         }
         return bytes
     }

@@ -94,7 +94,9 @@ struct Reign: Sendable {
     private func foundations(
         _ lead: Lead, supervisor: any Supervisor
     ) async throws -> ControlPlane.Foundations {
-        let keys = try PlatformKeys.load(from: ground.layout.secrets)
+        let keys = try PlatformKeys.load(
+            from: ground.layout.secrets,
+            credentials: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
         let control = pool(
             ground.controlDatabase, lead.session.merging(SchemaStore.controlSettings(term: lead.term)) { $1 })
         try await PlanStore(pool: control).replace(Plan.load(from: "\(ground.templates)/plans"))
@@ -103,6 +105,7 @@ struct Reign: Sendable {
             redis: RedisClient(ground.redis, on: ground.reactor), supervisor: supervisor, keys: keys,
             layout: ground.layout, places: ground.places, metrics: ground.metrics, logger: ground.logger)
         foundations.saga.holder = ground.leadership.holder
+        foundations.runsJobs = !ground.places.isUnderSystemd
         return foundations
     }
 

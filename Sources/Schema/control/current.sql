@@ -215,6 +215,16 @@ end $$;
 create trigger append_only before update or delete or truncate on audit_log
     for each statement execute function refuse_rewriting();
 
+-- What became of the last run of each job that is done again and again.
+create table job_run (
+    name text primary key,
+    started_at timestamptz not null,
+    ended_at timestamptz not null,
+    -- How many of what it has dealt with.
+    counts jsonb not null,
+    error text
+);
+
 -- Which daemon leads. Its term rises with every change of the leader.
 create table leadership (
     id smallint primary key default 1 check (id = 1),

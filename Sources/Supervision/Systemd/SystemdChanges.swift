@@ -55,6 +55,24 @@ extension SystemdSupervisor {
 }
 
 extension SystemdSupervisor {
+    public func wake(_ name: String) async throws {
+        try check(name)
+        await turns.take(name)
+        defer { turns.give(name) }
+        // What is stopped stays so.
+        guard try await look(name).state == .asleep else { return }
+        try await bus.queue(.start, "\(name).service")
+    }
+
+    public func clean(_ name: String) async throws {
+        try check(name)
+        await turns.take(name)
+        defer { turns.give(name) }
+        try await bus.clean("\(name).service")
+    }
+}
+
+extension SystemdSupervisor {
     /// Sees to it that systemd has read what is meant, and will listen again after a boot.
     private func lay(_ dropIn: UnitDropIn, _ unit: UnitSpecification) async throws {
         let name = unit.name

@@ -91,6 +91,13 @@ extension SystemdBus {
         } catch let fault as Fault where fault.code == .notFound {}
     }
 
+    /// Removes the state directory of a unit that is not active, whatever user's it was.
+    func clean(_ unit: String) async throws {
+        do {
+            _ = try await ask(BusCall("CleanUnit", .text(unit), .texts(["state"])), doing: "clean \(unit)")
+        } catch let fault as Fault where fault.code == .notFound {}
+    }
+
     /// Sends a signal to the unit's main process.
     func kill(_ unit: String, _ signal: Int32) async throws {
         let call = BusCall("KillUnit", .text(unit), .text("main"), .signed(signal))

@@ -22,6 +22,7 @@ struct UnitDropIn: Sendable, Equatable {
             let path = try UnitDropIn.path(unit.workingDirectory, "workingDirectory")
             lines.append("WorkingDirectory=" + path)
         }
+        if let user = unit.user { lines.append("User=" + (try UnitDropIn.userName(user))) }
         for (name, value) in unit.environment.sorted(by: { $0.key < $1.key }) {
             lines.append("Environment=" + (try UnitDropIn.assignment(name, value)))
         }
@@ -85,6 +86,16 @@ extension UnitDropIn {
             && name.utf8.allSatisfy { (0x21...0x7E).contains($0) && !"/:".utf8.contains($0) }
         guard isName else { throw refusal("credentials", "'\(name)' is no credential's name") }
         return escaped(name) + ":" + (try path(file, "credentials.\(name)"))
+    }
+
+    private static func userName(_ name: String) throws(Fault) -> String {
+        let isName =
+            (1...31).contains(name.utf8.count) && name.first?.isLetter == true
+            && name.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || "_-".utf8.contains(byte)
+            }
+        guard isName else { throw refusal("user", "'\(name)' is no user's name") }
+        return name
     }
 
     /// A path that is the rest of a line, where nothing is quoted.

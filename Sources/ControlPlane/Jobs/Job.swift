@@ -1,0 +1,21 @@
+import Kernel
+
+/// One thing that is done again and again for the whole installation. Doing it too often is harmless.
+struct Job: Sendable {
+    /// A word, which under systemd is a timer's too: `constintel-job@<name>.timer`.
+    let name: String
+    /// Finishes "The job …" for people.
+    let summary: String
+    /// How often it is due where no timer says so.
+    let every: Duration
+    /// Does it, and tells how many of what it has dealt with.
+    let work: @Sendable () async throws -> [String: Int]
+}
+
+/// What is known of a job's last run.
+struct JobRun: Sendable {
+    var startedAt: Timestamp
+    var endedAt: Timestamp
+    var counts: [String: Int]
+    var error: String?
+}

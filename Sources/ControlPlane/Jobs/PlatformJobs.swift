@@ -1,0 +1,60 @@
+import Kernel
+import Logging
+
+extension Job {
+    /// Makes the partitions of the coming twelve months in every brand's schema: an instance has no right to.
+    static func partitions(_ instances: Instances, logger: Logger) -> Job {
+        Job(
+            name: "partitions", summary: "makes every brand's event partitions of the coming twelve months",
+            every: .seconds(24 * 3600)
+        ) {
+            var counts = ["brands": 0, "failed": 0]
+            var cursor = ""
+            while true {
+                let page = try await instances.store.settled(after: cursor, limit: 100)
+                guard let last = page.last else { break }
+                cursor = last.slug.text
+                for instance in page where instance.status != .deleted {
+                    counts["brands", default: 0] += 1
+                    do {
+                        try await instances.tenants.ensurePartitions(instance.slug)
+                    } catch {
+                        try Task.checkCancellation()
+                        counts["failed", default: 0] += 1
+                        logger.warning(
+                            "could not make a brand's partitions: \(error)",
+                            metadata: ["brand": "\(instance.slug)"])
+                    }
+                }
+            }
+            if let failed = counts["failed"], failed > 0 {
+                throw Fault(
+                    .unavailable, doing: "make the partitions",
+                    "\(failed) of \(counts["brands"] ?? 0) brands failed; the daemon's log says which")
+            }
+            return counts
+        }
+    }
+
+    /// Begins to purge the deleted brands whose grace period has passed.
+    static func purge(_ lifecycle: Lifecycle, logger: Logger) -> Job {
+        Job(
+            name: "purge", summary: "begins to purge deleted brands whose grace period has passed",
+            every: .seconds(60)
+        ) {
+            ["brands": try await lifecycle.purgeDue(logger: logger)]
+        }
+    }
+
+    /// Forgets what has expired.
+    static func housekeeping(_ idempotency: IdempotencyStore, _ tokens: RefreshTokenStore) -> Job {
+        Job(
+            name: "housekeeping", summary: "forgets idempotency keys and refresh tokens that have expired",
+            every: .seconds(3600)
+        ) {
+            try await idempotency.purge()
+            try await tokens.purge()
+            return [:]
+        }
+    }
+}
