@@ -245,10 +245,10 @@ TEXT
     if [ -n "$changed$switched" ] || ! systemctl is-active --quiet constinteld.service; then
         restart_daemon || die "constinteld does not become ready; see: journalctl -u constinteld"
     fi
-    # Each job that this release knows has a timer.
-    if "$programs/current/constintel" job --help >/dev/null 2>&1; then
-        systemctl enable --quiet --now constintel-job@partitions.timer
-    fi
+    # A deleted brand that is due should not wait for the night.
+    printf '[Timer]\nOnCalendar=\nOnCalendar=hourly\n' |
+        put '/etc/systemd/system/constintel-job@purge.timer.d/10-hourly.conf' 644 && systemctl daemon-reload
+    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge}.timer
 }
 
 # nginx and Redis of Debian's own, where their packages were missing, stay off: they would take ports for nothing.

@@ -2,6 +2,17 @@ import Kernel
 import Logging
 
 extension Job {
+    /// Every job that there is.
+    static func all(
+        _ instances: Instances, _ lifecycle: Lifecycle, _ idempotency: IdempotencyStore,
+        _ tokens: RefreshTokenStore, logger: Logger
+    ) -> [Job] {
+        [
+            partitions(instances, logger: logger), purge(lifecycle, logger: logger),
+            housekeeping(idempotency, tokens),
+        ]
+    }
+
     /// Makes the partitions of the coming twelve months in every brand's schema: an instance has no right to.
     static func partitions(_ instances: Instances, logger: Logger) -> Job {
         Job(

@@ -38,15 +38,12 @@ struct ControlPlane: Sendable {
         let brandStore = BrandStore(pool: control, clock: clock)
         let instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
-        provisioning =
-            Provisioning(
-                brands: brandStore, instances: instances, streamUsers: streamUsers,
-                sealer: foundations.keys.sealer
-            ).saga
+        let provision = Provisioning(
+            brands: brandStore, instances: instances, streamUsers: streamUsers,
+            sealer: foundations.keys.sealer)
+        (provisioning, self.foundations) = (provision.saga, foundations)
         let operations = OperationStore(pool: control, clock: clock)
-        let users = UserStore(pool: control, clock: clock)
-        let passwords = PasswordWorker()
-        self.foundations = foundations
+        let (users, passwords) = (UserStore(pool: control, clock: clock), PasswordWorker())
         idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
         let intents = BrandIntentStore(pool: control, clock: clock)
@@ -72,10 +69,8 @@ struct ControlPlane: Sendable {
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
         jobs = Jobs(
-            all: [
-                .partitions(instances, logger: logger), .purge(lifecycle, logger: logger),
-                .housekeeping(idempotency, tokens),
-            ], store: JobStore(pool: control), clock: clock, logger: logger)
+            all: Job.all(instances, lifecycle, idempotency, tokens, logger: logger),
+            store: JobStore(pool: control), clock: clock, logger: logger)
         jobRoutes = JobRoutes(jobs: jobs, changes: changes)
         let keys = Keys(
             store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock, logger: logger)
@@ -84,8 +79,8 @@ struct ControlPlane: Sendable {
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
         sessions = Sessions(
-            users: users, tokens: tokens, brands: brandStore,
-            passwords: passwords, throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
+            users: users, tokens: tokens, brands: brandStore, passwords: passwords,
+            throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
             edge: foundations.places.edge, clock: clock, logger: logger)
     }
 
