@@ -75,7 +75,8 @@ package enum Failpoint {
         case .kill: Glibc.kill(getpid(), SIGKILL)
         case .fail: throw Injected(name: name)
         case .halt: throw Halted()
-        case .stop: Glibc.kill(getpid(), SIGSTOP)
+        // To this thread: sent to the process, another would take it, and this one go on meanwhile.
+        case .stop: raise(SIGSTOP)
         case .again: return true
         case .count, nil: break
         }
