@@ -64,6 +64,7 @@ test_systemd() {
         return
     fi
     say "Testing with systemd"
+    "$root/infra/dev/units.sh"
     box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
     "$root/infra/dev/box" start --net "$box" >/dev/null
     "$root/infra/dev/box" exec "$box" env CONSTINTEL_TEST_SYSTEMD=1 \

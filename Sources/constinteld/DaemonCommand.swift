@@ -26,7 +26,11 @@ struct DaemonCommand: AsyncParsableCommand {
                "templates": "/usr/share/constintel/templates",
                "instanceExecutable": "/usr/lib/constintel/constintel-instance",
                "postgres": {"host": "/run/postgresql", "user": "constintel", "passwordFile": "/…"},
-               "redis": {"socket": "/run/redis/redis.sock", "user": "constintel", "passwordFile": "/…"}}
+               "redis": {"socket": "/run/redis/redis.sock", "user": "constintel", "passwordFile": "/…"},
+               "supervisor": "systemd"}
+
+            With "supervisor": "systemd" brands are units that sleep until somebody asks, by the templates \
+            that infra/setup-production.sh installs; without it they are child processes.
 
             It serves until SIGTERM or Ctrl-C, and then stops what it started, but for instances when it \
             is attached. 'constintel', run by the same user, finds it by its state directory.

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Kernel
 import Postgres
+import Redis
 import TestSupport
 import Testing
 import Workflow
@@ -55,8 +56,8 @@ struct Disturbance: Sendable, CustomStringConvertible {
     var nth = 1
     /// A step that fails, so that the operation is taken back and the disturbance meets that.
     var failing: String?
-    /// Whether, while nobody works on the operation, every connection to PostgreSQL is lost and the brand's
-    /// process killed.
+    /// Whether, while nobody works on the operation, every connection to PostgreSQL and to Redis is lost and
+    /// the brand's process killed.
     var losesParts = false
 
     /// How the operation may end, beside stuck where it cannot be taken back: a failure takes it back, and
@@ -189,8 +190,14 @@ struct MatrixRun {
 }
 
 extension TestPlane {
-    /// Every connection to this installation's databases ends, and the brand's process is killed.
+    /// Every connection to this installation's databases and the one to Redis end, and the brand's process is
+    /// killed.
     fileprivate func loseParts(of slug: Slug) async throws {
+        let redis = RedisClient(try TestServers().redis, on: TestServers.reactor)
+        let client = try await foundations.redis.send("CLIENT", "ID").integer ?? 0
+        let killed = try await redis.send("CLIENT", "KILL", "ID", "\(client)").integer
+        #expect(killed == 1, "the connection to Redis was not lost")
+        await redis.close()
         let administrator = try await PostgresConnection.connect(
             TestServers().postgres, on: TestServers.reactor)
         let brands = foundations.places.brandsDatabase
@@ -201,6 +208,7 @@ extension TestPlane {
             """)
         await administrator.close()
         // What this test asks by itself must not meet a connection that has ended.
+        _ = try? await foundations.redis.send("PING")
         for _ in 0..<12 {
             for pool in [foundations.control, foundations.brands] { _ = try? await pool.run("select 1") }
         }
