@@ -21,6 +21,7 @@ struct SystemdTextTests {
             $0.credentials = ["redis": "/etc/c/redis", "key": "/etc/c/100%"]
             $0.limits = .init(memoryBytes: 1 << 20, cpuPercent: 150, tasks: 64, ioWeight: 50)
             $0.workingDirectory = "/srv/acme"
+            $0.user = "ci_acme"
             $0.stopTimeout = .milliseconds(1500)
         }
         let text = """
@@ -29,6 +30,7 @@ struct SystemdTextTests {
             ExecStart=
             ExecStart=:"/opt/constintel/instance" "--a" "b c"
             WorkingDirectory=/srv/acme
+            User=ci_acme
             Environment="A=one two"
             Environment="B=2"
             Environment="CONSTINTEL_SPECIFICATION=\(unit.digest)"
@@ -79,6 +81,7 @@ struct SystemdTextTests {
             ("credentials", { $0.credentials = ["a/b": "/x"] }),
             ("credentials.a", { $0.credentials = ["a": "x"] }),
             ("credentials.a", { $0.credentials = ["a": "/x\nUser=root"] }),
+            ("user", { $0.user = "root\nUser=root" }), ("user", { $0.user = "0" }),
             ("workingDirectory", { $0.workingDirectory = "x" }),
         ]
         for (field, change) in wrong {
