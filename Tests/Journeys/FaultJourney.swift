@@ -14,9 +14,10 @@ struct FaultJourney {
         "thirty kills, ten of them between COMMIT and XDEL, leave every table as if nothing had happened"
     )
     func kills() async throws {
-        let workload = Workload(
-            steps: FaultJourney.isSoak ? 400 : 20, rowsPerStep: FaultJourney.isSoak ? 5000 : 500,
-            eventsPerStep: FaultJourney.isSoak ? 500 : 100, seed: 11)
+        let workload =
+            FaultJourney.isSoak
+            ? Workload(steps: 300, rowsPerStep: 4800, eventsPerStep: 200, stepsPerFile: 4, seed: 11)
+            : Workload(steps: 20, rowsPerStep: 500, eventsPerStep: 100, seed: 11)
         let expected = try await undisturbed(workload)
         let (betweenCommitAndRemoval, first) = try await killedAfterCommits(workload)
         let (anywhere, second) = try await killedAnywhere(workload, seed: 42)
@@ -50,9 +51,11 @@ struct FaultJourney {
         }
     }
 
-    /// The instance dies by itself after every third commit, before it removes what it has committed.
+    /// The instance dies by itself after every third commit, before it removes what it has committed; in a
+    /// soak after every sixtieth, since who dies young is started again after ever longer pauses.
     private func killedAfterCommits(_ workload: Workload) async throws -> (Int, TenantTables) {
-        let armed = ["CONSTINTEL_INSTANCE_FAILPOINT": "events.write.afterCommit.demo=kill@3"]
+        let commits = FaultJourney.isSoak ? 60 : 3
+        let armed = ["CONSTINTEL_INSTANCE_FAILPOINT": "events.write.afterCommit.demo=kill@\(commits)"]
         return try await Shop.with(environment: armed) { shop in
             for step in 0..<workload.steps { try await workload.perform(step, in: shop) }
             let tables = try await shop.tables(after: workload, steps: workload.steps)

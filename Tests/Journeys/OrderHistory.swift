@@ -12,14 +12,19 @@ struct OrderHistory {
     var profiles: Int { customers.count }
 
     /// How the command line is told to read it.
-    static let options = [
-        "--source", "history", "--type", "purchase", "--delimiter", "whitespace", "--date-format", "yyyyMMdd",
-        "--map", "loyalty_id=customer_id", "--map", "occurredAt=date", "--map", "quantity=number_of_cds",
-        "--map", "total=dollar_value",
-    ]
+    static func options(source: String = "history") -> [String] {
+        [
+            "--source", source, "--type", "purchase", "--delimiter", "whitespace",
+            "--date-format", "yyyyMMdd", "--map", "loyalty_id=customer_id", "--map", "occurredAt=date",
+            "--map", "quantity=number_of_cds", "--map", "total=dollar_value",
+        ]
+    }
 
-    /// - Parameter rows: of which each hundredth is a copy of the row before it.
-    init(rows: Int, seed: UInt64) {
+    /// - Parameters:
+    ///   - rows: of which each hundredth is a copy of the row before it.
+    ///   - customerCount: whose purchases they are; a third of the rows' number when nil.
+    init(rows: Int, seed: UInt64, customerCount: Int? = nil) {
+        let customerCount = UInt64(customerCount ?? max(1, rows / 3))
         var random = SplitMix64(state: seed)
         var last: (customer: Int, line: String, cents: Int64)?
         for row in 0..<rows {
@@ -27,7 +32,7 @@ struct OrderHistory {
                 add(last)
                 continue
             }
-            let customer = Int(random.next() % UInt64(max(1, rows / 3)))
+            let customer = Int(random.next() % customerCount)
             let date = 19_970_100 + Int(random.next() % 3) * 100 + Int(random.next() % 28) + 1
             let cents = Int64(random.next() % 12_000)
             let total = "\(cents / 100).\(String(format: "%02d", cents % 100))"

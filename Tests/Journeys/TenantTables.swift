@@ -10,8 +10,8 @@ struct TenantTables: Equatable {
     private(set) var rows: [String: Int64] = [:]
 
     /// What stands for an identifier, and so for the profile that bears its id.
-    private static let name = "(select kind || ':' || value from customer_identifier where id = %)"
-    private static let key = "(select source || '/' || key from event_key where event_id = %)"
+    private static let name = "(select name from identifier_name where id = %)"
+    private static let key = "(select name from event_name where id = %)"
 
     private static func identifier(_ column: String) -> String { name.replacing("%", with: column) }
     private static func event(_ column: String) -> String { key.replacing("%", with: column) }
@@ -65,14 +65,15 @@ struct TenantTables: Equatable {
             password: Secret(password), applicationName: "tests")
         let connection = try await PostgresConnection.connect(configuration, on: TestServers.reactor)
         try await connection.run("set search_path = brand_demo")
+        try await nameIds(on: connection)
         var tables = TenantTables()
         for (table, columns) in TenantTables.columns {
             let found = try await connection.run(
                 SQL(
                     raw: """
                         select count(*),
-                           coalesce(md5(string_agg(line, chr(10) order by line collate "C")), '')
-                        from (select row(\(columns))::text as line from \(table) t) as lines
+                           coalesce(md5(string_agg(line, '' order by line collate "C")), '')
+                        from (select md5(row(\(columns))::text) as line from \(table) t) as lines
                         """))
             let (count, digest) = try found[0].decode((Int64, String).self)
             tables.digests[table] = digest
@@ -80,5 +81,21 @@ struct TenantTables: Equatable {
         }
         await connection.close()
         return tables
+    }
+
+    /// What stands for an id, found by it.
+    private static func nameIds(on connection: PostgresConnection) async throws {
+        try await connection.run(
+            """
+            create temporary table identifier_name as
+                select id, kind || ':' || value as name from customer_identifier
+            """)
+        try await connection.run("create unique index on identifier_name (id)")
+        try await connection.run(
+            """
+            create temporary table event_name as
+                select event_id as id, source || '/' || key as name from event_key
+            """)
+        try await connection.run("create unique index on event_name (id)")
     }
 }

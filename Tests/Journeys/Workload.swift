@@ -8,14 +8,17 @@ struct Workload: Sendable {
     let steps: Int
     let rowsPerStep: Int
     let eventsPerStep: Int
-    private let history: OrderHistory
+    /// How often a file is exported, a little longer each time, before the next one is begun.
+    let stepsPerFile: Int
+    private let seed: UInt64
     private let events: [String]
 
-    init(steps: Int, rowsPerStep: Int, eventsPerStep: Int, seed: UInt64) {
+    init(steps: Int, rowsPerStep: Int, eventsPerStep: Int, stepsPerFile: Int? = nil, seed: UInt64) {
         self.steps = steps
         self.rowsPerStep = rowsPerStep
         self.eventsPerStep = eventsPerStep
-        history = OrderHistory(rows: steps * rowsPerStep, seed: seed)
+        self.stepsPerFile = stepsPerFile ?? steps
+        self.seed = seed
         var random = SplitMix64(state: seed ^ 0xE7E4)
         events = (0..<steps * eventsPerStep).map { Workload.event($0, &random) }
     }
@@ -25,10 +28,15 @@ struct Workload: Sendable {
     /// Does one step, again and again until the service has taken all of it.
     func perform(_ step: Int, in shop: Shop) async throws {
         let file = "\(shop.installation.directory)/export.txt"
+        let (number, exports) = (step / stepsPerFile, step % stepsPerFile + 1)
+        let history = OrderHistory(
+            rows: stepsPerFile * rowsPerStep, seed: seed + UInt64(number),
+            customerCount: max(1, steps * rowsPerStep / 3))
         let lines = history.text.split(separator: "\r\n", omittingEmptySubsequences: true)
-        let exported = lines.prefix(1 + (step + 1) * rowsPerStep).joined(separator: "\r\n") + "\r\n"
+        let exported = lines.prefix(1 + exports * rowsPerStep).joined(separator: "\r\n") + "\r\n"
         try Data(exported.utf8).write(to: URL(fileURLWithPath: file))
-        try await insist(shop, ["events", "import", file, "--brand", "demo"] + OrderHistory.options)
+        let options = OrderHistory.options(source: "history-\(number)")
+        try await insist(shop, ["events", "import", file, "--brand", "demo"] + options)
         let batch = events[step * eventsPerStep..<(step + 1) * eventsPerStep].joined(separator: "\n")
         try await insist(shop, ["events", "send", "--brand", "demo"], input: batch)
     }
