@@ -1,4 +1,5 @@
 import Contract
+import Events
 import Kernel
 import Logging
 import Sealing
@@ -80,6 +81,14 @@ final class BrandFollower: Service {
 
     /// How long the instance stays awake when nobody asks; nil for ever.
     var idleTime: Duration? { state.withLock { $0.projection.limits.idleSeconds }.map { .seconds($0) } }
+
+    /// How many events the brand may send.
+    var allowance: EventAllowance {
+        let projection = state.withLock(\.projection)
+        return EventAllowance(
+            perSecond: projection.limits.eventsPerSecond, perMonth: projection.limits.eventsPerMonth,
+            profiles: projection.limits.profiles, timeZone: projection.settings.timeZone)
+    }
 
     func run() async throws {
         await cancelWhenGracefulShutdown { [self] in

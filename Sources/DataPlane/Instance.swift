@@ -73,7 +73,8 @@ public struct Instance: Sendable {
             ])
             let services: [any Service] = [
                 Connections(pools: [parts.database, parts.projection], redis: parts.redis), watchdog,
-                parts.brand, parts.intake.gate, writer(parts), parts.imports, parts.refolds, server,
+                parts.brand, parts.intake.gate, parts.intake.events.quota, writer(parts), parts.imports,
+                parts.refolds, server,
             ]
             // Only where somebody else holds the socket can the next request be waited for without a process.
             guard case .inherited = listener else { return services }
@@ -102,8 +103,13 @@ public struct Instance: Sendable {
                 password: credentials.redisPassword), on: reactor)
         let brand = try await BrandFollower(
             store: ProjectionStore(database: projection), clock: clock, logger: logger)
-        let intake = Intake(
-            stream: EventStream(client: redis, brand: configuration.slug), configuration, brand)
+        let gate = IntakeGate(
+            stream: EventStream(client: redis, brand: configuration.slug), limit: { brand.streamLimit },
+            watching: configuration.watchedDirectories)
+        let quota = EventQuota(
+            database: projection, allowance: { brand.allowance }, waiting: { gate.waiting }, clock: clock,
+            logger: logger)
+        let intake = Intake(gate: gate, quota: quota)
         let imports = Imports(
             .init(
                 events: intake.events, commits: intake.commits, database: database,
@@ -150,11 +156,10 @@ public struct Instance: Sendable {
         let commits = CommitWatch()
         let events: Events
 
-        init(stream: EventStream, _ configuration: InstanceConfiguration, _ brand: BrandFollower) {
-            self.stream = stream
-            gate = IntakeGate(
-                stream: stream, limit: { brand.streamLimit }, watching: configuration.watchedDirectories)
-            events = Events(stream: stream, gate: gate, arrivals: arrivals)
+        init(gate: IntakeGate, quota: EventQuota) {
+            self.gate = gate
+            stream = gate.stream
+            events = Events(stream: stream, gate: gate, arrivals: arrivals, quota: quota)
         }
     }
 
@@ -174,9 +179,9 @@ public struct Instance: Sendable {
     private func writer(_ parts: Parts) -> EventWriter {
         let (intake, brand) = (parts.intake, parts.brand)
         return EventWriter(
-            intake: (intake.stream, intake.gate, intake.arrivals), commits: intake.commits,
-            database: parts.writing, projectors: Instance.projectors(settings: { brand.settings }),
-            logger: logger)
+            intake: (intake.stream, intake.gate, intake.arrivals, intake.events.quota),
+            commits: intake.commits, database: parts.writing,
+            projectors: Instance.projectors(settings: { brand.settings }), logger: logger)
     }
 
     /// What a batch passes through, in order: each works on what those before it have found.
@@ -232,6 +237,7 @@ public struct Instance: Sendable {
         ).add(to: api)
         ReviewRoutes(queue: ReviewQueue(database: parts.writing), decisions: decisions).add(to: api)
         RefoldRoutes(refolds: parts.refolds, slug: configuration.slug).add(to: api)
+        UsageRoutes(quota: parts.intake.events.quota, clock: clock).add(to: api)
         return router
     }
 

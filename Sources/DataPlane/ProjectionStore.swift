@@ -20,6 +20,11 @@ struct Projection: Sendable {
         var streamEntries: Int?
         /// How long the instance stays awake when nobody asks; for ever when absent.
         var idleSeconds: Int?
+        /// Events in a second on average, and in a month of the brand's time zone.
+        var eventsPerSecond: Int?
+        var eventsPerMonth: Int?
+        /// Profiles beyond which no event is accepted.
+        var profiles: Int?
     }
 
     let brandID: BrandID

@@ -4,6 +4,8 @@ import CoreMetrics
 package struct EventMetrics: Sendable {
     /// Why events were not taken in, though nothing was wrong with them.
     enum Refusal: String, CaseIterable {
+        /// The brand's plan allows no more of them at present.
+        case plan
         /// As many wait as may.
         case full
         /// A disk is nearly full.

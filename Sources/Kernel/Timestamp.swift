@@ -83,6 +83,9 @@ extension Duration {
         components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
     }
 
+    /// So many times 24 hours.
+    public static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
+
     /// The duration in seconds, as a floating-point number for logs and headers.
     public var inSeconds: Double { Double(inMicroseconds) / 1_000_000 }
 }

@@ -40,6 +40,7 @@ public struct FaultMiddleware: RouterMiddleware {
             response = answer(to: error, request: request, context: context)
         }
         response.headers[.requestID] = context.requestID
+        context.answerHeaders.complete(&response.headers)
         context.logger.debug(
             "\(request.method) \(request.uri.path) \(response.status.code)",
             metadata: ["seconds": "\((clock.now() - start).inSeconds)"])

@@ -7,6 +7,8 @@ public struct WebContext: RequestContext {
     /// The caller's `X-Request-Id` where it sent a usable one, otherwise minted; on every answer and log
     /// line.
     public var requestID: String
+    /// What the answer's head has beside what its route gives it.
+    public let answerHeaders = AnswerHeaders()
     /// Who is asking; nil until a route's authentication has run.
     public var principal: Principal?
 

@@ -85,12 +85,19 @@ struct TestBrand: Sendable {
         await administrator.close()
     }
 
-    var events: Events { Events(stream: stream, gate: gate, arrivals: arrivals) }
+    var events: Events { Events(stream: stream, gate: gate, arrivals: arrivals, quota: quota) }
+
+    /// Allows everything.
+    private var quota: EventQuota {
+        EventQuota(
+            database: database, allowance: { EventAllowance() }, waiting: { 0 }, clock: SystemWallClock(),
+            logger: Logger(label: "test"))
+    }
 
     func writer(generation: Int64 = 1) -> EventWriter {
         let settings = settings
         return EventWriter(
-            intake: (stream, gate, arrivals), commits: commits,
+            intake: (stream, gate, arrivals, quota), commits: commits,
             database: WriterDatabase(
                 configuration: configuration, reactor: TestServers.reactor, generation: generation),
             projectors: Instance.projectors(settings: { settings }), logger: Logger(label: "test"))

@@ -40,7 +40,7 @@ struct EventRoutes: Sendable {
             events.countRejected(1)
             throw error
         }
-        let positions = try await events.accept([event])
+        let positions = try await accept([event], context)
         if EventRequest.prefersWaiting(request), let position = positions.first,
             await commits.wait(for: position, timeout: EventRoutes.waitTimeout)
         {
@@ -87,10 +87,19 @@ struct EventRoutes: Sendable {
             }
         }
         events.countRejected(results.count - accepted.count)
-        try await events.accept(accepted)
+        _ = try await accept(accepted, context)
         let answer = BatchAnswer(
             accepted: accepted.count, rejected: results.count - accepted.count, results: results)
         return try WebResponse.json(answer, status: .accepted)
+    }
+
+    /// Accepts `accepted`, and has the answer tell how much of the plan is left, also where it is a refusal.
+    private func accept(_ accepted: [Event], _ context: WebContext) async throws -> [EventStream.Position] {
+        defer {
+            let isTest = context.principal?.isTest ?? false
+            context.answerHeaders.tell(events.quota.standing.limits(at: clock.now(), test: isTest))
+        }
+        return try await events.accept(accepted)
     }
 
     /// The key of an event that brings none: by the request's `Idempotency-Key`, or minted.

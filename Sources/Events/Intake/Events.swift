@@ -6,11 +6,14 @@ public struct Events: Sendable {
     private let gate: IntakeGate
     private let arrivals: Arrivals
     private let metrics = EventMetrics()
+    /// What the brand's plan lets in.
+    public let quota: EventQuota
 
-    public init(stream: EventStream, gate: IntakeGate, arrivals: Arrivals) {
+    public init(stream: EventStream, gate: IntakeGate, arrivals: Arrivals, quota: EventQuota) {
         self.stream = stream
         self.gate = gate
         self.arrivals = arrivals
+        self.quota = quota
     }
 
     /// Whether an event that was accepted at `position` may not be committed yet, whoever commits it.
@@ -18,12 +21,20 @@ public struct Events: Sendable {
         try await stream.holds(position)
     }
 
-    /// Makes `events` durable, in order, and gives the position of each in the stream.
+    /// Makes `events` of one sender durable, in order, and gives the position of each in the stream.
     ///
-    /// - Throws: `Fault.unavailable` when the stream is full or away, or a disk is nearly full.
+    /// - Parameter isPaced: whether the sender waits until what it has sent is committed, as an import does.
+    /// - Throws: `Fault.limited` when the plan allows no more of them at present, `Fault.unavailable` when
+    ///   the stream is full or away, or a disk is nearly full.
     @discardableResult
-    public func accept(_ events: [Event]) async throws -> [EventStream.Position] {
-        guard !events.isEmpty else { return [] }
+    public func accept(_ events: [Event], isPaced: Bool = false) async throws -> [EventStream.Position] {
+        guard let first = events.first else { return [] }
+        do {
+            try await quota.admit(events.count, areTest: first.isTest, isPaced: isPaced)
+        } catch {
+            metrics.refuse(.plan)
+            throw error
+        }
         do {
             try gate.enter(events.count)
         } catch {
@@ -42,6 +53,7 @@ public struct Events: Sendable {
             throw error
         }
     }
+
     /// Counts events that were not acceptable as they were sent, and so never came here.
     public func countRejected(_ count: Int) { metrics.rejected.increment(by: count) }
 }

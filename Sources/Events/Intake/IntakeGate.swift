@@ -12,7 +12,8 @@ public final class IntakeGate: Service {
     /// How often the stream and the disks are measured.
     static let period = Duration.milliseconds(500)
 
-    private let stream: EventStream
+    /// Where the events wait.
+    public let stream: EventStream
     private let directories: [String]
     private let state: Mutex<State>
 

@@ -66,6 +66,7 @@ public struct EventStore: Sendable {
             """)
         let counted = Int64(batch.counted.count)
         if counted > 0 { try await transaction.run("update brand_totals set events = events + \(counted)") }
+        try await EventMeterStore().count(events, in: transaction)
     }
 
     /// Takes stored events with the identifiers that they are placed on, where those have come into another

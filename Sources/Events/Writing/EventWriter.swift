@@ -28,6 +28,7 @@ public struct EventWriter: Service {
     private let stream: EventStream
     private let gate: IntakeGate
     private let arrivals: Arrivals
+    private let quota: EventQuota
     private let commits: CommitWatch
     private let database: WriterDatabase
     private let projectors: [any Projector]
@@ -35,10 +36,10 @@ public struct EventWriter: Service {
     private let metrics = EventMetrics()
 
     public init(
-        intake: (stream: EventStream, gate: IntakeGate, arrivals: Arrivals), commits: CommitWatch,
-        database: WriterDatabase, projectors: [any Projector], logger: Logger
+        intake: (stream: EventStream, gate: IntakeGate, arrivals: Arrivals, quota: EventQuota),
+        commits: CommitWatch, database: WriterDatabase, projectors: [any Projector], logger: Logger
     ) {
-        (stream, gate, arrivals) = intake
+        (stream, gate, arrivals, quota) = intake
         self.commits = commits
         self.database = database
         self.projectors = projectors
@@ -167,7 +168,8 @@ public struct EventWriter: Service {
         if !events.isEmpty {
             let start = ContinuousClock.now
             let new = try await database.commit(EventBatch(events: events), through: projectors)
-            metrics.commit(events.count, new: new, in: ContinuousClock.now - start)
+            metrics.commit(events.count, new: new.count, in: ContinuousClock.now - start)
+            quota.note(new)
         }
         try Failpoint.hit(EventWriter.afterCommit(stream.brand))
         for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
@@ -230,16 +232,16 @@ public actor WriterDatabase {
         self.generation = generation
     }
 
-    /// Applies `batch` through all `projectors` in one transaction, under the writer lease; gives how many of
-    /// its events were new.
+    /// Applies `batch` through all `projectors` in one transaction, under the writer lease; gives those of
+    /// its events that were new.
     ///
     /// - Throws: `Fault.conflict` when this generation is fenced; `PostgresError` for what PostgreSQL
     /// refuses.
-    func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws -> Int {
+    func commit(_ batch: EventBatch, through projectors: [any Projector]) async throws -> [PlacedEvent] {
         try await transaction { transaction in
             var batch = batch
             for projector in projectors { try await projector.project(&batch, in: transaction) }
-            return batch.events.count
+            return batch.events
         }
     }
 

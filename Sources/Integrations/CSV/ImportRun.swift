@@ -11,6 +11,8 @@ struct ImportRun {
     static let progressRows: Int64 = 10_000
     /// How long one commit is waited for before it is asked again.
     static let commitTimeout = Duration.seconds(30)
+    /// How long a limit of the plan is waited for.
+    static let patience = Duration.seconds(60)
 
     struct Counts {
         var rows: Int64 = 0
@@ -131,12 +133,17 @@ struct ImportRun {
         guard !events.isEmpty else { return }
         while true {
             do {
-                lastPosition = try await surroundings.events.accept(events).last
+                lastPosition = try await surroundings.events.accept(events, isPaced: true).last
                 return
-            } catch let fault as Fault where fault.code == .unavailable {
+            } catch let fault as Fault where fault.code == .unavailable || ImportRun.passesSoon(fault) {
                 try await Task.sleep(for: fault.retryAfter ?? .seconds(1))
             }
         }
+    }
+
+    /// Whether a limit is one to wait for: a month's end is not.
+    private static func passesSoon(_ fault: Fault) -> Bool {
+        fault.code == .limited && fault.retryAfter.map { $0 <= patience } ?? false
     }
 
     private func awaitCommit() async throws {

@@ -153,7 +153,7 @@ public struct Imports: Service {
         } catch let error as DelimitedParser.Failure {
             try await operations.finish(
                 operation.id, as: .failed, counts: run.counts.byName, error: "\(error)")
-        } catch let fault as Fault where fault.code == .gone || fault.code == .invalid {
+        } catch let fault as Fault where [.gone, .invalid, .limited].contains(fault.code) {
             try await operations.finish(
                 operation.id, as: .failed, counts: run.counts.byName, error: "\(fault)")
         } catch let error as PostgresError where error.isDataError {

@@ -271,6 +271,29 @@ create table order_totals (
     revenue  numeric(28, 4) not null default 0
 );
 
+-- How many events were received in each quarter of an hour, kept in the transaction that commits them: what
+-- a plan's month is measured by. The months of any time zone are made of whole quarters.
+create table event_meter (
+    quarter     timestamptz primary key,
+    events      bigint not null,
+    test_events bigint not null
+);
+
+-- What was used in the month of `zone` that `at` lies in.
+create function month_usage(
+    at timestamptz, zone text, out month_start timestamptz, out month_end timestamptz, out events bigint,
+    out test_events bigint
+) language sql stable as $$
+    with month as (select date_trunc('month', at at time zone zone) as first),
+    span as (
+        select first at time zone zone as start, (first + interval '1 month') at time zone zone as stop
+        from month
+    )
+    select start, stop, coalesce(sum(m.events), 0)::bigint, coalesce(sum(m.test_events), 0)::bigint
+    from span left join event_meter m on m.quarter >= start and m.quarter < stop
+    group by start, stop
+$$;
+
 -- The instance's own long work.
 
 create table operation (

@@ -1,0 +1,50 @@
+import HTTPTypes
+import Synchronization
+
+/// One limit as an answer tells it, by the fields `RateLimit-Policy` and `RateLimit` of the IETF's draft
+/// "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers-10).
+public struct RateLimit: Sendable, Equatable {
+    /// A word for the policy.
+    public var name: String
+    /// How much is allowed in a window of so many seconds.
+    public var quota: Int
+    public var windowSeconds: Int
+    /// How much is left, and in how many seconds all of it is there again.
+    public var remaining: Int
+    public var resetSeconds: Int
+
+    public init(name: String, quota: Int, windowSeconds: Int, remaining: Int, resetSeconds: Int) {
+        self.name = name
+        self.quota = quota
+        self.windowSeconds = windowSeconds
+        self.remaining = remaining
+        self.resetSeconds = resetSeconds
+    }
+
+    fileprivate var policy: String { "\"\(name)\";q=\(quota);w=\(windowSeconds)" }
+    fileprivate var state: String { "\"\(name)\";r=\(max(0, remaining));t=\(max(0, resetSeconds))" }
+}
+
+/// Header fields that an answer gets whatever it turns out to be, also when a fault is answered.
+public final class AnswerHeaders: Sendable {
+    private let limits = Mutex<[RateLimit]>([])
+
+    /// Tells of limits that hold for the request, after those that were told before.
+    public func tell(_ more: [RateLimit]) {
+        limits.withLock { $0 += more }
+    }
+
+    func complete(_ headers: inout HTTPFields) {
+        let limits = limits.withLock(\.self)
+        guard !limits.isEmpty else { return }
+        headers[.rateLimitPolicy] = limits.map(\.policy).joined(separator: ", ")
+        headers[.rateLimit] = limits.map(\.state).joined(separator: ", ")
+    }
+}
+
+extension HTTPField.Name {
+    /// `RateLimit-Policy`.
+    public static let rateLimitPolicy = HTTPField.Name("RateLimit-Policy")!
+    /// `RateLimit`.
+    public static let rateLimit = HTTPField.Name("RateLimit")!
+}
