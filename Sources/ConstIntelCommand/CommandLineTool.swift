@@ -88,8 +88,9 @@ struct ConstIntel: AsyncParsableCommand {
             """,
         subcommands: [
             Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
-            ReleaseGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self, JobGroup.self, Audit.self,
-            EventsGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self,
+            ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
+            JobGroup.self, Audit.self, EventsGroup.self, ProfilesGroup.self, IdentifiersGroup.self,
+            QueueGroup.self,
         ]
     )
 }

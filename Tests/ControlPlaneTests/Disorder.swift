@@ -23,7 +23,7 @@ enum Wish: String, CaseIterable {
             let limits = Plan.Limits(
                 eventsPerSecond: 50, streamEntries: 1000, connections: .random(in: 3...5, using: &generator),
                 apiKeys: 20)
-            try await PlanStore(pool: fleet.control).replace([
+            try await PlanStore(pool: fleet.control).install([
                 Plan(name: "pro", initialStatus: .active, limits: limits)
             ])
             return true

@@ -58,6 +58,9 @@ struct OpenAPITests {
         #expect(
             try Set(texts("schemas/Operation/properties/kind/enum"))
                 == Set(BrandAction.all.map(\.kind) + ["brand.provision", Purging.kind]))
+        #expect(
+            try document.names(at: "components/schemas/PlanLimits/properties")
+                == Set(PlanLimits.CodingKeys.allCases.map(\.stringValue)))
         #expect(try texts("parameters/Limit/schema/maximum") == ["\(RequestLimits.pageItems)"])
         #expect(try texts("parameters/Limit/schema/default") == ["\(RequestLimits.defaultPageItems)"])
         #expect(try texts("parameters/Cursor/schema/maxLength") == ["\(RequestLimits.cursorBytes)"])
@@ -70,7 +73,8 @@ struct OpenAPITests {
             ("Reason", ReasonBody.fields), ("PlanChange", PlanChange.fields),
             ("BrandDeletion", BrandDeletion.fields), ("BrandPurge", BrandPurge.fields),
             ("ReleaseChange", ReleaseChange.fields), ("KeyDraft", KeyDraft.fields),
-            ("UserDraft", UserDraft.fields),
+            ("UserDraft", UserDraft.fields), ("PlanDraft", PlanDraft.fields),
+            ("TrialChange", TrialChange.fields),
         ])
     func bodies(schema: String, fields: [String]) throws {
         #expect(try document.names(at: "components/schemas/\(schema)/properties") == Set(fields))
@@ -117,6 +121,11 @@ struct OpenAPITests {
                 "GET /api/admin/operations")
             let brand = "/api/admin/brands/{slug}"
             try expect(try await plane.call(.get, "/api/admin/brands/\(slug)"), 200, "GET \(brand)")
+            try expect(
+                try await plane.call(.get, "/api/admin/brands/\(slug)/usage"), 200, "GET \(brand)/usage")
+            try expect(try await plane.call(.get, "/api/admin/plans"), 200, "GET /api/admin/plans")
+            try expect(
+                try await plane.call(.get, "/api/admin/plans/pro"), 200, "GET /api/admin/plans/{name}")
             let keys = "/api/admin/brands/\(slug)/keys"
             try expect(
                 try await plane.call(.post, keys, KeyDraft(name: "shop")), 201, "POST \(brand)/keys")

@@ -39,7 +39,7 @@ struct RoleTests {
             ).decode((String, String).self)
             var expected = [
                 "audit_log": "SELECT INSERT", "retired_slug": "SELECT INSERT",
-                "plan": "SELECT INSERT UPDATE", "schema_version": "SELECT", "leadership": "SELECT",
+                "schema_version": "SELECT", "leadership": "SELECT",
             ]
             for table in ControlSchema.written { expected[table] = "SELECT INSERT UPDATE DELETE" }
             #expect(Dictionary(uniqueKeysWithValues: rows) == expected)
@@ -54,7 +54,7 @@ struct RoleTests {
                 "truncate audit_log", "truncate idempotency_key", "update leadership set term = 7",
                 "update leadership set holder = 'me'", "delete from leadership",
                 "insert into leadership (term, holder, since) values (7, 'me', now())",
-                "update schema_version set version = 1", "delete from plan", "delete from retired_slug",
+                "update schema_version set version = 1", "delete from retired_slug",
                 "alter table audit_log disable trigger all", "drop trigger append_only on audit_log",
                 "alter function refuse_rewriting() rename to other", "create role mine",
                 "create schema mine",

@@ -51,6 +51,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         Scenario(
             kind: "brand.changePlan", before: [],
             request: Call(.post, "/plan") { _ in PlanChange(plan: "pro") }),
+        Scenario(
+            kind: "brand.extendTrial", before: [],
+            request: Call(.post, "/trial") { _ in TrialChange(days: 30) }),
         Scenario(kind: "brand.delete", before: [], request: delete),
         Scenario(kind: "brand.undelete", before: [suspend, delete], request: Call(.post, "/undelete")),
         Scenario(

@@ -43,7 +43,7 @@ struct TestPlane: Sendable {
         let result: Result<Void, any Error>
         do {
             try await pools[1].withConnection { try await LeadershipStore.prepare(brands: $0) }
-            try await PlanStore(pool: pools[0]).replace(plans)
+            try await PlanStore(pool: pools[0]).install(plans)
             let plane = try TestPlane(
                 pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands"
             )
@@ -91,6 +91,7 @@ struct TestPlane: Sendable {
                 postgresPort: servers.postgres.port, brandsDatabase: database,
                 redisSocket: servers.redis.socket, watchedDirectories: [directory]),
             logger: TestPlane.silent)
+        foundations.plans = TestPlane.plans
         foundations.clock = clock
         foundations.saga.perform = RetryPolicy(attempts: 1, first: .zero, longest: .zero)
         foundations.saga.period = .milliseconds(20)

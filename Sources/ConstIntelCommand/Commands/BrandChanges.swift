@@ -95,24 +95,57 @@ struct BrandPlan: BrandChangeCommand {
         commandName: "plan",
         abstract: "Put a brand on another plan, whose limits then hold.",
         discussion: """
-            --plan shows the steps of the change, as it does everywhere.
+            A brand that uses more than the new plan allows is refused, and told what is over; with
+            --accept-over it keeps what it has and gets no more. --plan shows the steps of the change, as it
+            does everywhere.
 
             Example:
+              constintel brand usage acme --under free
               constintel brand plan acme enterprise
             """)
 
     @Argument(help: "The brand's slug.", transform: parseSlug)
     var slug: Slug
 
-    @Argument(help: "free, pro or enterprise.")
+    @Argument(help: "A plan's name, as 'constintel plan list' shows it.")
     var name: String
+
+    @Flag(help: "Change also where the brand uses more than the plan allows.")
+    var acceptOver = false
 
     @OptionGroup var change: ChangeOptions
     @OptionGroup var options: ServiceOptions
 
     func request() throws -> Request {
         try .brand(
-            .post, slug, "/plan", json: PlanChange(plan: name), doing: "put '\(slug)' on the plan '\(name)'")
+            .post, slug, "/plan", json: PlanChange(plan: name, acceptOver: acceptOver ? true : nil),
+            doing: "put '\(slug)' on the plan '\(name)'")
+    }
+}
+
+struct BrandTrial: BrandChangeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trial",
+        abstract: "Let a brand's trial last so many days from now.",
+        discussion: """
+            A brand that was suspended because its trial had ended is on trial again.
+
+            Example:
+              constintel brand trial acme --days 14
+            """)
+
+    @Argument(help: "The brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @Option(help: "How many days from now.")
+    var days: Int
+
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var options: ServiceOptions
+
+    func request() throws -> Request {
+        try .brand(
+            .post, slug, "/trial", json: TrialChange(days: days), doing: "extend the trial of '\(slug)'")
     }
 }
 

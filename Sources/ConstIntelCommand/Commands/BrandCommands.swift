@@ -12,9 +12,9 @@ struct BrandGroup: AsyncParsableCommand {
               constintel brand create acme --name "Acme Stores" --country IN --currency INR
             """,
         subcommands: [
-            BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandRefold.self,
-            BrandUpdate.self, BrandSuspend.self, BrandResume.self, BrandPlan.self, BrandDelete.self,
-            BrandUndelete.self, BrandPurge.self,
+            BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandUsage.self,
+            BrandRefold.self, BrandUpdate.self, BrandSuspend.self, BrandResume.self, BrandPlan.self,
+            BrandTrial.self, BrandDelete.self, BrandUndelete.self, BrandPurge.self,
         ])
 }
 
@@ -65,6 +65,46 @@ struct BrandShow: ServiceCommand {
 
     func run(on service: Service) async throws {
         try await service.show(slug)
+    }
+}
+
+struct BrandUsage: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "usage",
+        abstract: "Show what a brand uses of what its plan allows.",
+        discussion: """
+            A month is one of the brand's time zone. A sleeping instance is not woken.
+
+            Example:
+              constintel brand usage acme
+              constintel brand usage acme --under free
+            """)
+
+    @Argument(help: "The brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @Option(help: "Compare with this plan instead of the brand's own.")
+    var under: String?
+
+    @OptionGroup var options: ServiceOptions
+
+    func run(on service: Service) async throws {
+        var request = Request.brand(.get, slug, "/usage", doing: "show the usage of '\(slug)'")
+        if let under { request.query.append(("plan", under)) }
+        let answer = try await service.control.send(request)
+        try service.report(answer) {
+            let usage = try answer.decode(UsageView.self)
+            service.note("The month is \(usage.month.from) to \(usage.month.to), \(usage.timeZone).")
+            return service.lines(
+                Table(
+                    [.init("limit"), .init("used", .right), .init("allowed", .right), .init("")],
+                    rows: usage.items.map {
+                        [
+                            $0.name, grouped(Int64($0.used)), $0.limit.map { grouped(Int64($0)) } ?? "any",
+                            $0.isOver ? "over" : "",
+                        ]
+                    }))
+        }
     }
 }
 

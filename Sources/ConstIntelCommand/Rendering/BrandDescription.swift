@@ -7,6 +7,7 @@ extension BrandView {
             ("slug", slug.text), ("name", name), ("domain", domain), ("industry", industry),
             ("country", country), ("time zone", timeZone), ("currency", currency), ("plan", plan),
             ("status", status.rawValue), ("because", statusReason),
+            ("trial ends", trialEndsAt?.description),
             ("purged", purgeAfter.map { "after \($0); until then it can be undeleted" }),
         ]
         return Description(

@@ -110,6 +110,8 @@ public struct BrandView: Codable, Sendable {
     public var status: Status
     /// Why it is suspended.
     public var statusReason: String?
+    /// When its trial ends or has ended; absent where there was none, or it lasts for ever.
+    public var trialEndsAt: Timestamp?
     /// When a deleted brand's data goes for good.
     public var purgeAfter: Timestamp?
     public var instance: Instance
@@ -120,7 +122,8 @@ public struct BrandView: Codable, Sendable {
     public init(
         id: BrandID, slug: Slug, name: String, domain: String?, industry: String?, country: String,
         timeZone: String, currency: String, plan: String, status: Status,
-        statusReason: String? = nil, purgeAfter: Timestamp? = nil, instance: Instance,
+        statusReason: String? = nil, trialEndsAt: Timestamp? = nil, purgeAfter: Timestamp? = nil,
+        instance: Instance,
         onboardingCompleted: Bool, createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
@@ -134,6 +137,7 @@ public struct BrandView: Codable, Sendable {
         self.plan = plan
         self.status = status
         self.statusReason = statusReason
+        self.trialEndsAt = trialEndsAt
         self.purgeAfter = purgeAfter
         self.instance = instance
         self.onboardingCompleted = onboardingCompleted

@@ -40,13 +40,19 @@ public struct ReasonBody: JSONBody {
 /// `POST /api/admin/brands/:slug/plan`.
 public struct PlanChange: JSONBody {
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case plan
+        case plan, acceptOver
     }
 
-    /// `free`, `pro` or `enterprise`.
+    /// A plan's name, such as `free`, `pro` or `enterprise`.
     public var plan: String
+    /// Whether to change also where the brand uses more than the plan allows: it keeps what it has, and gets
+    /// no more. False when absent.
+    public var acceptOver: Bool?
 
-    public init(plan: String) { self.plan = plan }
+    public init(plan: String, acceptOver: Bool? = nil) {
+        self.plan = plan
+        self.acceptOver = acceptOver
+    }
 }
 
 /// `DELETE /api/admin/brands/:slug`. The brand can be undeleted until the grace period has passed.

@@ -14,6 +14,7 @@ struct Brand: Sendable {
     let plan: String
     let status: BrandView.Status
     let statusReason: String?
+    let trialEndsAt: Timestamp?
     let purgeAfter: Timestamp?
     let onboardingCompleted: Bool
     let createdAt: Timestamp
@@ -28,7 +29,8 @@ extension BrandView {
         self.init(
             id: brand.id, slug: brand.slug, name: brand.name, domain: brand.domain, industry: brand.industry,
             country: brand.country, timeZone: brand.timeZone, currency: brand.currency, plan: brand.plan,
-            status: brand.status, statusReason: brand.statusReason, purgeAfter: brand.purgeAfter,
+            status: brand.status, statusReason: brand.statusReason, trialEndsAt: brand.trialEndsAt,
+            purgeAfter: brand.purgeAfter,
             instance: instance, onboardingCompleted: brand.onboardingCompleted,
             createdAt: brand.createdAt, updatedAt: brand.updatedAt)
     }

@@ -84,11 +84,13 @@ struct BrandStore: Sendable {
         try await pool.run("delete from brand where slug = \(slug) and status = 'provisioning'")
     }
 
-    /// Makes a provisioned brand what its plan says, `trial` or `active`.
+    /// Makes a provisioned brand what its plan says, `trial` or `active`; a trial begins now.
     func activate(_ slug: Slug) async throws {
         try await pool.run(
             """
             update brand set status = plan.initial_status, instance_id = \(slug.unitName),
+                trial_ends_at = case initial_status when 'trial' then
+                    \(clock.now())::timestamptz + make_interval(days => trial_days) end,
                 updated_at = \(clock.now())
             from plan where plan.name = brand.plan and slug = \(slug) and status = 'provisioning'
             """)
@@ -128,9 +130,9 @@ struct BrandStore: Sendable {
 
     private static let columns: SQL = """
         select brand.id, slug, name, domain, industry, country, time_zone, currency, plan, status,
-            status_reason, purge_after, onboarding_completed, brand.created_at, brand.updated_at,
-            coalesce(generation, 0) as generation, intent, release, previous_release, paused_reason,
-            failures, observation.error, quarantined_until
+            status_reason, trial_ends_at, purge_after, onboarding_completed, brand.created_at,
+            brand.updated_at, coalesce(generation, 0) as generation, intent, release, previous_release,
+            paused_reason, failures, observation.error, quarantined_until
         from brand left join instance on instance.brand_id = brand.id
             left join observation on observation.brand_id = brand.id
         """
@@ -146,7 +148,8 @@ struct BrandStore: Sendable {
             domain: try row.decode("domain"), industry: try row.decode("industry"),
             country: try row.decode("country"), timeZone: try row.decode("time_zone"),
             currency: try row.decode("currency"), plan: try row.decode("plan"), status: status,
-            statusReason: try row.decode("status_reason"), purgeAfter: try row.decode("purge_after"),
+            statusReason: try row.decode("status_reason"),
+            trialEndsAt: try row.decode("trial_ends_at"), purgeAfter: try row.decode("purge_after"),
             onboardingCompleted: try row.decode("onboarding_completed"),
             createdAt: try row.decode("created_at"), updatedAt: try row.decode("updated_at"),
             instance: try instance(row))

@@ -137,6 +137,31 @@ struct TenantStore: Sendable {
         }
     }
 
+    /// What the brand has used of its plan.
+    struct Usage: Sendable {
+        let month: UsageView.Month
+        let events: Int
+        let testEvents: Int
+        let profiles: Int
+    }
+
+    /// What the brand has used in the month of `timeZone` that `instant` lies in.
+    func usage(_ slug: Slug, at instant: Timestamp, timeZone: String) async throws -> Usage {
+        try await pool.transaction { transaction in
+            try await beOwner(slug, in: transaction)
+            let rows = try await transaction.run(
+                """
+                select month_start, month_end, used.events, used.test_events, profiles
+                from month_usage(\(instant), \(timeZone)) as used cross join brand_totals
+                """)
+            let (start, end, events, testEvents, profiles) = try rows[0].decode(
+                (Timestamp, Timestamp, Int64, Int64, Int64).self)
+            return Usage(
+                month: .init(from: start, to: end), events: Int(events), testEvents: Int(testEvents),
+                profiles: Int(profiles))
+        }
+    }
+
     /// Writes all of `projection`, unless the schema has its revision or a later one.
     func write(_ projection: Projection) async throws {
         let settings = try JSONB(encoding: projection.settings)

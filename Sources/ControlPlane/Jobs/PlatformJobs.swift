@@ -9,7 +9,7 @@ extension Job {
     ) -> [Job] {
         [
             partitions(instances, logger: logger), purge(lifecycle, logger: logger),
-            housekeeping(idempotency, tokens),
+            trials(lifecycle, logger: logger), housekeeping(idempotency, tokens),
         ]
     }
 
@@ -54,6 +54,15 @@ extension Job {
             every: .seconds(60)
         ) {
             ["brands": try await lifecycle.purgeDue(logger: logger)]
+        }
+    }
+
+    /// Begins to suspend the brands whose trial has ended.
+    static func trials(_ lifecycle: Lifecycle, logger: Logger) -> Job {
+        Job(
+            name: "trials", summary: "begins to suspend brands whose trial has ended", every: .seconds(300)
+        ) {
+            ["brands": try await lifecycle.endTrials(logger: logger)]
         }
     }
 

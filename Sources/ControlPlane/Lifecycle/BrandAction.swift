@@ -97,11 +97,38 @@ extension BrandAction {
         guard let plan = input["plan"] else { return }
         intent.plan = plan
         let status = input["initialStatus"].flatMap(BrandView.Status.init(rawValue:))
-        if intent.status == .suspended {
+        if status == .trial, intent.trialEndsAt == nil {
+            intent.trialEndsAt = input["trialEndsAt"].flatMap { Timestamp(rfc3339: $0) }
+        }
+        let hasOutgrownItsTrial = status == .active && intent.statusReason == trialEnded
+        if intent.status == .suspended, !hasOutgrownItsTrial {
             intent.resumesAs = status
         } else {
             intent.status = status ?? .active
+            intent.statusReason = nil
+            intent.resumesAs = nil
         }
+    }
+
+    /// Why a brand is suspended whose trial has ended.
+    static let trialEnded = "the trial has ended"
+
+    /// The trial ends at the input's `trialEndsAt`; one that has ended begins again.
+    static let extendTrial = BrandAction(
+        kind: "brand.extendTrial", doing: "extend the brand's trial", runbook: changeRunbook,
+        consequences: [.project],
+        check: { intent throws(Fault) in
+            try alive("extend the brand's trial")(intent)
+            guard intent.status == .trial || intent.resumesAs == .trial else {
+                throw conflict("extend the brand's trial", "it is not on trial but \(intent.status.rawValue)")
+            }
+        }
+    ) { intent, input in
+        intent.trialEndsAt = input["trialEndsAt"].flatMap { Timestamp(rfc3339: $0) }
+        guard intent.status == .suspended, intent.statusReason == trialEnded else { return }
+        intent.status = .trial
+        intent.statusReason = nil
+        intent.resumesAs = nil
     }
 
     /// Everything is kept until the input's `purgeAfter`; nothing runs meanwhile.
@@ -181,6 +208,7 @@ extension BrandAction {
 
     /// Every action; the executor's registry and the crash matrix are made from it.
     static let all = [
-        update, suspend, resume, changePlan, delete, undelete, start, stop, restart, upgrade, rollBack,
+        update, suspend, resume, changePlan, extendTrial, delete, undelete, start, stop, restart, upgrade,
+        rollBack,
     ]
 }

@@ -17,6 +17,8 @@ struct BrandIntent: Codable, Sendable, Equatable {
     var statusReason: String?
     /// What a suspended brand is when it is resumed.
     var resumesAs: BrandView.Status?
+    /// When its trial ends or has ended: a brand has one.
+    var trialEndsAt: Timestamp?
     /// What a deleted brand is when it is undeleted.
     var statusBefore: BrandView.Status?
     /// When a deleted brand's data goes for good.
@@ -60,6 +62,7 @@ extension BrandIntent {
             ("plan", plan, other.plan), ("status", status.rawValue, other.status.rawValue),
             ("status_reason", statusReason, other.statusReason),
             ("resumes_as", resumesAs?.rawValue, other.resumesAs?.rawValue),
+            ("trial_ends_at", trialEndsAt, other.trialEndsAt),
             ("status_before", statusBefore?.rawValue, other.statusBefore?.rawValue),
             ("purge_after", purgeAfter, other.purgeAfter),
             ("intent", instance.rawValue, other.instance.rawValue), ("release", release, other.release),

@@ -19,8 +19,8 @@ struct BrandIntentStore: Sendable {
     func read(_ slug: Slug, in transaction: PostgresTransaction) async throws -> BrandIntent {
         let rows = try await transaction.run(
             """
-            select name, domain, industry, time_zone, plan, status, status_reason, resumes_as, status_before,
-                purge_after, intent, release, previous_release
+            select name, domain, industry, time_zone, plan, status, status_reason, resumes_as, trial_ends_at,
+                status_before, purge_after, intent, release, previous_release
             from brand left join instance on brand_id = brand.id
             where slug = \(slug) for no key update of brand
             """)
@@ -28,12 +28,12 @@ struct BrandIntentStore: Sendable {
             throw Fault(.notFound, doing: "read the brand", "there is no brand '\(slug)'")
         }
         let (
-            name, domain, industry, timeZone, plan, status, reason, resumesAs, before, purgeAfter, intent,
-            release, previous
+            name, domain, industry, timeZone, plan, status, reason, resumesAs, trialEndsAt, before,
+            purgeAfter, intent, release, previous
         ) = try row.decode(
             (
-                String, String?, String?, String, String, String, String?, String?, String?, Timestamp?,
-                String?, String?, String?
+                String, String?, String?, String, String, String, String?, String?, Timestamp?, String?,
+                Timestamp?, String?, String?, String?
             ).self)
         guard let intent, status != BrandView.Status.provisioning.rawValue else {
             throw Fault(.conflict, doing: "change the brand", "'\(slug)' is still being provisioned")
@@ -45,6 +45,7 @@ struct BrandIntentStore: Sendable {
         return BrandIntent(
             name: name, domain: domain, industry: industry, timeZone: timeZone, plan: plan, status: status,
             statusReason: reason, resumesAs: resumesAs.flatMap(BrandView.Status.init(rawValue:)),
+            trialEndsAt: trialEndsAt,
             statusBefore: before.flatMap(BrandView.Status.init(rawValue:)), purgeAfter: purgeAfter,
             instance: intent, release: release, previousRelease: previous)
     }
@@ -60,7 +61,7 @@ struct BrandIntentStore: Sendable {
                 update brand set name = \(intent.name), domain = \(intent.domain),
                     industry = \(intent.industry), time_zone = \(intent.timeZone), plan = \(intent.plan),
                     status = \(intent.status.rawValue), status_reason = \(intent.statusReason),
-                    resumes_as = \(intent.resumesAs?.rawValue),
+                    resumes_as = \(intent.resumesAs?.rawValue), trial_ends_at = \(intent.trialEndsAt),
                     status_before = \(intent.statusBefore?.rawValue), purge_after = \(intent.purgeAfter),
                     updated_at = \(now)
                 where slug = \(slug)
@@ -75,12 +76,17 @@ struct BrandIntentStore: Sendable {
         }
     }
 
-    /// What a plan makes of a brand that is neither suspended nor deleted; nil when there is no such plan.
-    func initialStatus(ofPlan plan: String, in transaction: PostgresTransaction) async throws
-        -> BrandView.Status?
-    {
-        try await transaction.run("select initial_status from plan where name = \(plan)").first
-            .flatMap { BrandView.Status(rawValue: try $0.decode(0, as: String.self)) }
+    /// Brands whose trial has ended and that no operation is changing.
+    func trialsEnded(limit: Int) async throws -> [Slug] {
+        try await pool.run(
+            """
+            select slug from brand
+            where status = 'trial' and trial_ends_at <= \(clock.now()) and not exists (
+                select from operation where subject = slug
+                    and state in ('pending', 'running', 'unwinding', 'stuck'))
+            order by trial_ends_at limit \(limit)
+            """
+        ).map { try $0.decode(0, as: Slug.self) }
     }
 
     /// Deleted brands whose grace period has passed and that no operation is changing.

@@ -12,6 +12,7 @@ struct Lifecycle: Sendable {
     let sagas: LifecycleSagas
     let purging: Purging
     let releases: Releases
+    let usage: Usage
     let clock: any WallClock
 
     /// How long a deleted brand can be undeleted when nothing else is said, and at most.
@@ -72,6 +73,28 @@ struct Lifecycle: Sendable {
         return count
     }
 
+    /// Begins to suspend the brands whose trial has ended, and gives how many.
+    @discardableResult
+    func endTrials(logger: Logger) async throws -> Int {
+        var count = 0
+        for slug in try await intents.trialsEnded(limit: 100) {
+            do {
+                try await intents.pool.transaction { transaction in
+                    _ = try await begin(
+                        .suspend, slug, input: ["reason": BrandAction.trialEnded], by: "constinteld",
+                        in: transaction)
+                }
+                executor.poke()
+                count += 1
+                logger.notice("a trial has ended", metadata: ["brand": "\(slug)"])
+            } catch let fault as Fault where fault.code == .conflict {
+                // Somebody changes the brand since it was found.
+                continue
+            }
+        }
+        return count
+    }
+
     private func begin(
         _ saga: Saga, _ slug: Slug, _ input: Step.Output, by principal: String,
         in transaction: PostgresTransaction
@@ -104,10 +127,14 @@ extension Lifecycle {
             guard plan != intent.plan else {
                 throw Fault(.conflict, doing: action.doing, "it has the plan '\(plan)' already")
             }
-            guard let status = try await intents.initialStatus(ofPlan: plan, in: transaction) else {
+            guard let view = try await usage.plans.plan(plan, on: transaction) else {
                 throw Fault(.invalid, doing: action.doing, "there is no plan '\(plan)'", field: "plan")
             }
-            input["initialStatus"] = status.rawValue
+            if input.removeValue(forKey: "acceptOver") != "true" {
+                try await usage.requireFit(slug, under: plan, doing: action.doing)
+            }
+            input["initialStatus"] = view.initialStatus.rawValue
+            if let days = view.trialDays { input["trialEndsAt"] = "\(clock.now() + .days(days))" }
         }
         if let release = input["release"] {
             try releases.check(release, doing: action.doing)

@@ -19,7 +19,16 @@ struct LifecycleRoutes: Sendable {
             ["reason": try FieldRules.text(body.reason, field: "reason", doing: doing)]
         }
         add(.resume, admin, .post, "resume")
-        add(.changePlan, admin, .post, "plan", PlanChange.self) { body, _ in ["plan": body.plan] }
+        add(.changePlan, admin, .post, "plan", PlanChange.self) { body, _ in
+            ["plan": body.plan, "acceptOver": "\(body.acceptOver ?? false)"]
+        }
+        add(.extendTrial, admin, .post, "trial", TrialChange.self) { body, doing in
+            guard (1...Plan.longestTrialDays).contains(body.days) else {
+                throw Fault(
+                    .invalid, doing: doing, "expected 1 to \(Plan.longestTrialDays) days", field: "days")
+            }
+            return ["trialEndsAt": "\(clock.now() + .days(body.days))"]
+        }
         add(.delete, admin, .delete, "", BrandDeletion.self, absent: BrandDeletion()) { body, doing in
             try deletion(body, doing: doing)
         }

@@ -4,33 +4,13 @@ import Kernel
 
 /// What a brand pays for: its limits, and what it is once provisioned. One file each in `templates/plans`.
 struct Plan: Codable, Sendable, Equatable {
-    /// What a brand may use; projected whole into its schema as JSON.
-    struct Limits: Codable, Sendable, Equatable {
-        /// Events that intake accepts in a second, on average.
-        var eventsPerSecond: Int
-        /// Entries accepted and not committed, beyond which intake answers 503.
-        var streamEntries: Int
-        /// Database connections that the instance may hold.
-        var connections: Int
-        /// Keys that are neither revoked nor expired.
-        var apiKeys: Int
-        /// How long the instance stays awake when nobody asks, where the service manager can wake it; for
-        /// ever when absent.
-        var idleSeconds: Int?
-        /// What the instance's processes may take of the machine, where the supervisor can limit it; what is
-        /// absent is not limited.
-        var memoryMegabytes: Int?
-        /// Hundredths of one core.
-        var cpuPercent: Int?
-        /// Processes and threads.
-        var tasks: Int?
-        /// 1 to 10,000, as `IOWeight=` of systemd.resource-control(5); 100 is everybody's.
-        var ioWeight: Int?
-    }
+    typealias Limits = PlanLimits
 
     var name: String
     /// `trial` or `active`.
     var initialStatus: BrandView.Status
+    /// How long a trial lasts; for ever when nil.
+    var trialDays: Int?
     var limits: Limits
 
     /// Every plan in a directory of JSON files, by name.
@@ -49,29 +29,65 @@ struct Plan: Codable, Sendable, Equatable {
             }
         }
         guard !plans.isEmpty else { throw Fault(.notFound, doing: doing, "there is no file *.json in it") }
-        for plan in plans { try plan.check(doing: doing) }
+        for plan in plans {
+            do {
+                try plan.check(doing: doing)
+            } catch {
+                throw error.at(plan.name)
+            }
+        }
         return plans
     }
 
-    private func check(doing: String) throws(Fault) {
+    /// Days that a trial lasts at most.
+    static let longestTrialDays = 365
+
+    /// - Throws: `Fault.invalid` with the first field that is wrong and what was expected.
+    func check(doing: String) throws(Fault) {
         guard initialStatus == .trial || initialStatus == .active else {
-            throw Fault(.invalid, doing: doing, "expected trial or active", field: "\(name).initialStatus")
+            throw Fault(.invalid, doing: doing, "expected trial or active", field: "initialStatus")
         }
-        let numbers = [limits.eventsPerSecond, limits.streamEntries, limits.apiKeys]
-        let optional = [limits.idleSeconds, limits.cpuPercent].compactMap(\.self)
-        guard (numbers + optional).allSatisfy({ $0 > 0 }), (2...100).contains(limits.connections) else {
+        guard (1...Plan.longestTrialDays).contains(trialDays ?? 1) else {
             throw Fault(
-                .invalid, doing: doing, "limits are positive, and connections 2 to 100",
-                field: "\(name).limits")
+                .invalid, doing: doing, "expected 1 to \(Plan.longestTrialDays) days", field: "trialDays")
         }
-        // An instance that cannot start is no instance: it takes about 25 MB and a dozen threads.
-        guard limits.memoryMegabytes ?? .max >= 64, limits.tasks ?? .max >= 32,
-            (1...10_000).contains(limits.ioWeight ?? 100)
-        else {
+        try limits.check(doing: doing)
+    }
+}
+
+extension PlanLimits {
+    /// What each number may be. An instance that cannot start is no instance: it takes about 25 MB and a
+    /// dozen threads.
+    private var ranges: [(name: String, value: Int?, range: ClosedRange<Int>)] {
+        let many = 1...1_000_000_000_000
+        return [
+            ("eventsPerSecond", eventsPerSecond, 1...1_000_000), ("eventsPerMonth", eventsPerMonth, many),
+            ("profiles", profiles, many), ("users", users, 1...1_000_000),
+            ("streamEntries", streamEntries, 1...100_000_000), ("connections", connections, 2...100),
+            ("apiKeys", apiKeys, 1...1000), ("retentionDays", retentionDays, 30...36_500),
+            ("backupHours", backupHours, 1...720), ("idleSeconds", idleSeconds, 1...31_536_000),
+            ("memoryMegabytes", memoryMegabytes, 64...16_777_216),
+            ("cpuPercent", cpuPercent, 1...100_000), ("tasks", tasks, 32...1_000_000),
+            ("ioWeight", ioWeight, 1...10_000),
+        ]
+    }
+
+    /// - Throws: `Fault.invalid` with the first limit that is beyond what is possible.
+    func check(doing: String) throws(Fault) {
+        for (name, value, range) in ranges {
+            guard let value, !range.contains(value) else { continue }
             throw Fault(
-                .invalid, doing: doing,
-                "an instance needs 64 megabytes and 32 tasks at least, and ioWeight is 1 to 10000",
-                field: "\(name).limits")
+                .invalid, doing: doing, "expected \(range.lowerBound) to \(range.upperBound)",
+                field: "limits.\(name)")
+        }
+        for feature in features ?? [] {
+            guard (1...64).contains(feature.utf8.count),
+                feature.utf8.allSatisfy({ $0.isASCIILetterOrDigit || $0 == UInt8(ascii: "-") })
+            else {
+                throw Fault(
+                    .invalid, doing: doing, "expected names of letters, digits and hyphens",
+                    field: "limits.features")
+            }
         }
     }
 }

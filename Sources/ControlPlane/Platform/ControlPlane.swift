@@ -20,6 +20,7 @@ struct ControlPlane: Sendable {
     private let userRoutes: UserRoutes
     private let operationRoutes: OperationRoutes
     private let jobRoutes: JobRoutes
+    private let planRoutes: PlanRoutes
     private let platformRoutes: PlatformRoutes
     private let sessions: Sessions
     private let idempotency: IdempotencyStore
@@ -38,15 +39,16 @@ struct ControlPlane: Sendable {
         let brandStore = BrandStore(pool: control, clock: clock)
         let instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
-        let provision = Provisioning(
+        self.foundations = foundations
+        provisioning = Provisioning(
             brands: brandStore, instances: instances, streamUsers: streamUsers,
-            sealer: foundations.keys.sealer)
-        (provisioning, self.foundations) = (provision.saga, foundations)
+            sealer: foundations.keys.sealer
+        ).saga
         let operations = OperationStore(pool: control, clock: clock)
+        let intents = BrandIntentStore(pool: control, clock: clock)
         let (users, passwords) = (UserStore(pool: control, clock: clock), PasswordWorker())
         idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
-        let intents = BrandIntentStore(pool: control, clock: clock)
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
         let purging = Purging(intents: intents, instances: instances, streamUsers: streamUsers)
         sagas = [provisioning] + lifecycleSagas.all + [purging.saga]
@@ -63,25 +65,51 @@ struct ControlPlane: Sendable {
             store: brandStore, operations: operations, provisioning: provisioning, reconciler: reconciler,
             installed: instances.releases, supervisor: foundations.supervisor, clock: clock)
         brandRoutes = BrandRoutes(brands: brands, changes: changes)
+        let usage = Usage(
+            brands: brands, store: UsageStore(pool: control), tenants: instances.tenants,
+            plans: PlanStore(pool: control), clock: clock)
+        planRoutes = ControlPlane.planRoutes(foundations, usage, reconciler, changes)
         lifecycle = Lifecycle(
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
-            purging: purging, releases: instances.releases, clock: clock)
+            purging: purging, releases: instances.releases, usage: usage, clock: clock)
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
         jobs = Jobs(
             all: Job.all(instances, lifecycle, idempotency, tokens, logger: logger),
             store: JobStore(pool: control), clock: clock, logger: logger)
         jobRoutes = JobRoutes(jobs: jobs, changes: changes)
-        let keys = Keys(
-            store: KeyStore(pool: control, clock: clock), instances: instances, clock: clock, logger: logger)
-        keyRoutes = KeyRoutes(brands: brands, keys: keys, changes: changes)
+        keyRoutes = ControlPlane.keyRoutes(foundations, brands, instances, changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
-        sessions = Sessions(
-            users: users, tokens: tokens, brands: brandStore, passwords: passwords,
-            throttle: LoginThrottle(clock: clock), signer: foundations.keys.signer,
-            edge: foundations.places.edge, clock: clock, logger: logger)
+        sessions = ControlPlane.sessions(foundations, users, tokens, brandStore, passwords)
+    }
+
+    private static func sessions(
+        _ foundations: Foundations, _ users: UserStore, _ tokens: RefreshTokenStore, _ brands: BrandStore,
+        _ passwords: PasswordWorker
+    ) -> Sessions {
+        Sessions(
+            users: users, tokens: tokens, brands: brands, passwords: passwords,
+            throttle: LoginThrottle(clock: foundations.clock), signer: foundations.keys.signer,
+            edge: foundations.places.edge, clock: foundations.clock, logger: foundations.logger)
+    }
+
+    private static func keyRoutes(
+        _ foundations: Foundations, _ brands: Brands, _ instances: Instances, _ changes: Changes
+    ) -> KeyRoutes {
+        let keys = Keys(
+            store: KeyStore(pool: foundations.control, clock: foundations.clock), instances: instances,
+            clock: foundations.clock, logger: foundations.logger)
+        return KeyRoutes(brands: brands, keys: keys, changes: changes)
+    }
+
+    private static func planRoutes(
+        _ foundations: Foundations, _ usage: Usage, _ reconciler: Reconciler, _ changes: Changes
+    ) -> PlanRoutes {
+        PlanRoutes(
+            plans: Plans(store: usage.plans, installed: foundations.plans, reconciler: reconciler),
+            usage: usage, changes: changes)
     }
 
     private static func platformRoutes(_ foundations: Foundations) -> PlatformRoutes {
@@ -176,6 +204,7 @@ extension ControlPlane {
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
         jobRoutes.add(to: admin)
+        planRoutes.add(to: admin)
         AuditRoutes(audit: audit).add(to: admin)
         return router
     }

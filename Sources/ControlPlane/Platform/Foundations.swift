@@ -16,6 +16,8 @@ extension ControlPlane {
         var keys: PlatformKeys
         var layout: StateLayout
         var places: Places
+        /// The plans as they are installed.
+        var plans: [Plan] = []
         var clock: any WallClock = SystemWallClock()
         var saga = SagaExecutor.Settings()
         /// Whether the daemon runs jobs by itself when they are due; else timers of the service manager do.

@@ -99,11 +99,13 @@ struct Reign: Sendable {
             credentials: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
         let control = pool(
             ground.controlDatabase, lead.session.merging(SchemaStore.controlSettings(term: lead.term)) { $1 })
-        try await PlanStore(pool: control).replace(Plan.load(from: "\(ground.templates)/plans"))
+        let plans = try Plan.load(from: "\(ground.templates)/plans")
+        try await PlanStore(pool: control).install(plans)
         var foundations = ControlPlane.Foundations(
             control: control, brands: pool(ground.places.brandsDatabase, lead.session),
             redis: RedisClient(ground.redis, on: ground.reactor), supervisor: supervisor, keys: keys,
-            layout: ground.layout, places: ground.places, metrics: ground.metrics, logger: ground.logger)
+            layout: ground.layout, places: ground.places, plans: plans, metrics: ground.metrics,
+            logger: ground.logger)
         foundations.saga.holder = ground.leadership.holder
         foundations.runsJobs = !ground.places.isUnderSystemd
         return foundations

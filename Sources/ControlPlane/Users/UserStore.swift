@@ -24,6 +24,7 @@ struct UserStore: Sendable {
                 throw Fault(
                     .invalid, doing: UserSpecification.doing, "there is no such brand", field: "brand")
             }
+            if let brand { try await requireRoom(brand, in: transaction) }
         }
         do {
             try await transaction.run(
@@ -38,6 +39,24 @@ struct UserStore: Sendable {
         }
         return User(
             id: id, email: user.email, role: user.role, brand: user.brand, lastLogin: nil, createdAt: now)
+    }
+
+    /// Locks the brand's instance until the transaction ends, so that two requests at once do not both take
+    /// the last place.
+    private func requireRoom(_ brand: BrandID, in transaction: PostgresTransaction) async throws {
+        try await transaction.run("select 1 from instance where brand_id = \(brand) for update")
+        let rows = try await transaction.run(
+            """
+            select plan.name, (limits->>'users')::bigint
+            from brand join plan on plan.name = brand.plan
+            where brand.id = \(brand)
+                and (limits->>'users')::bigint <= (select count(*) from "user" where brand_id = \(brand))
+            """)
+        if let (plan, limit) = try rows.first?.decode((String, Int64).self) {
+            throw Fault(
+                .limited, doing: UserSpecification.doing,
+                "the plan '\(plan)' allows \(limit) users, and the brand has as many")
+        }
     }
 
     /// The user of this id, or nil.

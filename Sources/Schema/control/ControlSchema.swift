@@ -1,7 +1,7 @@
 /// The tables of the control database, as one script for an empty database.
 package enum ControlSchema {
     /// The number that `schema_version` holds after `sql` was run. A daemon refuses a higher one.
-    package static let version = 3
+    package static let version = 4
 
     /// Creates everything; run it in one transaction.
     package static let sql = String(decoding: PackageResources.current_sql, as: UTF8.self)
@@ -12,11 +12,11 @@ package enum ControlSchema {
     /// Tables whose rows the daemon reads, adds, changes and takes away.
     package static let written = [
         "brand", "instance", "observation", "api_key", "user", "refresh_token", "operation", "operation_step",
-        "idempotency_key", "job_run",
+        "idempotency_key", "job_run", "plan",
     ]
 
-    /// Tables whose rows it reads and adds; the plans it also changes.
-    package static let appended = ["audit_log", "retired_slug", "plan"]
+    /// Tables whose rows it reads and adds.
+    package static let appended = ["audit_log", "retired_slug"]
 
     /// What `role` may do, table by table; whatever is not named here is refused. To be run by the owner, and
     /// again to take back whatever else the role was granted meanwhile.
@@ -27,7 +27,6 @@ package enum ControlSchema {
             "grant select on schema_version to \(role);",
             // Locking the row takes the right to update some column; neither term nor holder is granted.
             "grant select, update (id) on leadership to \(role);",
-            "grant update on plan to \(role);",
         ]
         lines += appended.map { "grant select, insert on \"\($0)\" to \(role);" }
         lines += written.map { "grant select, insert, update, delete on \"\($0)\" to \(role);" }

@@ -9,7 +9,13 @@ create table plan (
     name text primary key,
     -- What a brand of this plan is once it is provisioned.
     initial_status text not null check (initial_status in ('trial', 'active')),
-    limits jsonb not null
+    -- How long a trial lasts; for ever when null.
+    trial_days integer check (trial_days > 0),
+    limits jsonb not null,
+    -- Rises with every change.
+    version integer not null default 1,
+    -- Changed by hand: a new release leaves it as it is.
+    is_edited boolean not null default false
 );
 
 -- Slugs of brands whose data is gone: none is ever used again.
@@ -34,6 +40,8 @@ create table brand (
     status_reason text,
     resumes_as text check (resumes_as in ('trial', 'active')),
     check ((status = 'suspended') <= (resumes_as is not null)),
+    -- When its trial ends; kept when it is on trial no more, since there is one for a brand.
+    trial_ends_at timestamptz,
     -- What a deleted brand was, and is again when it is undeleted.
     status_before text check (status_before in ('trial', 'active', 'suspended')),
     -- When a deleted brand's data goes for good.
@@ -51,6 +59,7 @@ create table brand (
     last_activity_at timestamptz
 );
 create index brand_status on brand (status);
+create index brand_trial_ends_at on brand (trial_ends_at) where status = 'trial';
 create index brand_purge_after on brand (purge_after) where purge_after is not null;
 
 -- What is meant to run for a brand. What does run is the supervisor's to say.
