@@ -128,4 +128,18 @@ struct TimestampTests {
             try JSONDecoder().decode([Timestamp].self, from: Data(#"["2026-02-30T10:00:00Z"]"#.utf8))
         }
     }
+
+    @Test("a day is written as ISO 8601 has it, and knows its month")
+    func calendarDays() throws {
+        let day = try #require(Day("2024-02-29"))
+        #expect(day.description == "2024-02-29" && day.month == "2024-02" && day.dayOfMonth == 29)
+        #expect(day.firstOfMonth.description == "2024-02-01")
+        #expect(day.adding(days: 1).description == "2024-03-01")
+        #expect(day.adding(days: -366).description == "2023-02-28")
+        #expect(Day(utc: Timestamp(microseconds: -1)).description == "1969-12-31")
+        #expect(Day(year: 2024, month: 2, day: 29) == day)
+        for text in ["2023-02-29", "2024-2-29", "2024-02-29T", "20240229", "", "2024-02-29Z"] {
+            #expect(Day(text) == nil, "\(text)")
+        }
+    }
 }
