@@ -59,8 +59,9 @@ struct JobRun: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        let request = Request(
+        var request = Request(
             .post, "/api/admin/jobs/\(escaped(name))/run", doing: "run the job '\(name)'")
+        request.isLong = true
         guard let answer = try await service.write(request, unless: plan) else { return }
         let job = try answer.decode(JobView.self)
         try service.report(answer) { ["\(job.name): \(job.result)"] }

@@ -29,6 +29,8 @@ struct Request: Sendable {
     var idempotencyKey: String?
     /// Finishes the sentence "could not …".
     var doing: String
+    /// Whether the service answers only when long work is done.
+    var isLong = false
 
     init(
         _ method: Method, _ path: String, query: [(name: String, value: String)] = [], body: Body = .none,
@@ -52,7 +54,7 @@ struct Request: Sendable {
     }
 
     /// How long the answer may take. An upload lasts as long as it lasts.
-    fileprivate var timeout: TimeAmount { isRepeatable ? .seconds(60) : .hours(24) }
+    fileprivate var timeout: TimeAmount { isRepeatable && !isLong ? .seconds(60) : .hours(24) }
 }
 
 /// What a service answered to a request that it did not refuse.

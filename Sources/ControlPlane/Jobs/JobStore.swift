@@ -40,3 +40,28 @@ struct JobStore: Sendable {
         )
     }
 }
+
+extension PostgresTransaction {
+    /// Does long work elsewhere while this transaction is held, which the server would end for being idle
+    /// (`Leadership.Settings.idleTransaction`). The one of a process that is frozen it still ends.
+    func held<Value: Sendable>(
+        sign: Duration = .milliseconds(300), during work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Value?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await work() }
+            // The signs are given from here: cancelling one on its way would end the transaction.
+            let pause: @Sendable () async throws -> Value? = {
+                try await Task.sleep(for: sign)
+                return nil
+            }
+            group.addTask(operation: pause)
+            while let ended = try await group.next() {
+                if let value = ended { return value }
+                try await run("select 1")
+                group.addTask(operation: pause)
+            }
+            throw CancellationError()
+        }
+    }
+}

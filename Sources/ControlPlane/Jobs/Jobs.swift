@@ -36,7 +36,7 @@ struct Jobs: Sendable {
         try await store.hold(job.name, in: transaction)
         var run = JobRun(startedAt: clock.now(), endedAt: clock.now(), counts: [:])
         do {
-            run.counts = try await job.work()
+            run.counts = try await transaction.held(during: job.work)
         } catch {
             try Task.checkCancellation()
             logger.error("a job failed: \(error)", metadata: ["job": "\(job.name)"])
