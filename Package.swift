@@ -150,8 +150,8 @@ let targets: [Target] = [
         "ControlPlaneTests",
         [
             "ControlPlane", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
-            "Supervision", "Web", "Contract", "Kernel", "TestSupport", httpClient, hummingbird, lifecycle,
-            logging, nio, subprocess, systemPackage,
+            "Supervision", "Web", "Contract", "Kernel", "TestSupport", "TestHistories", "Events", "Customers",
+            "Commerce", httpClient, hummingbird, lifecycle, logging, nio, subprocess, systemPackage,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test(

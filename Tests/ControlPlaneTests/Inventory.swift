@@ -86,7 +86,7 @@ struct Surveyor: Sendable {
     private func controlRows(_ slugs: [Slug]) async throws -> [String] {
         let journals = [
             "operation", "operation_step", "audit_log", "idempotency_key", "leadership", "schema_version",
-            "observation", "plan", "refresh_token",
+            "observation", "plan", "refresh_token", "brand_metrics", "brand_metrics_run",
         ]
         let tables = try await control.run(
             """

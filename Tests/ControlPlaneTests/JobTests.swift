@@ -50,16 +50,32 @@ struct JobTests {
         }
     }
 
+    @Test("a job may take longer than its transaction may lie idle")
+    func long() async throws {
+        try await TestPlane.with { test in
+            let control = test.foundations.control
+            try await control.transaction { transaction in
+                try await transaction.run("set local idle_in_transaction_session_timeout = '200ms'")
+                let slept = try await transaction.held(sign: .milliseconds(40)) {
+                    try await control.run("select pg_sleep(0.7)").count
+                }
+                #expect(slept == 1)
+                try await transaction.run("select 1")
+            }
+        }
+    }
+
     @Test("an unknown job is 404 with the names there are; a plan runs nothing")
     func requests() async throws {
         try await TestPlane.with { test in
             let unknown = try await test.call(.post, "/api/admin/jobs/other/run")
             #expect(unknown.status == 404)
-            #expect(try unknown.problem.detail.contains("partitions, purge, trials, housekeeping"))
+            #expect(
+                try unknown.problem.detail.contains("partitions, purge, trials, housekeeping, metrics"))
             let plan = try await test.call(.post, "/api/admin/jobs/purge/run?plan=true")
             #expect(try plan.decode(OperationPlan.self).steps.count == 1)
             let listed = try await test.call(.get, "/api/admin/jobs").decode(Page<JobView>.self).items
-            #expect(listed.map(\.name) == ["partitions", "purge", "trials", "housekeeping"])
+            #expect(listed.map(\.name) == ["partitions", "purge", "trials", "housekeeping", "metrics"])
             #expect(listed.allSatisfy { $0.startedAt == nil })
         }
     }

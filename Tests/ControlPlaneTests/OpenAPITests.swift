@@ -75,6 +75,7 @@ struct OpenAPITests {
             ("ReleaseChange", ReleaseChange.fields), ("KeyDraft", KeyDraft.fields),
             ("UserDraft", UserDraft.fields), ("PlanDraft", PlanDraft.fields),
             ("TrialChange", TrialChange.fields),
+            ("MetricsRecomputation", MetricsRecomputation.fields),
         ])
     func bodies(schema: String, fields: [String]) throws {
         #expect(try document.names(at: "components/schemas/\(schema)/properties") == Set(fields))

@@ -39,6 +39,7 @@ struct RoleTests {
             ).decode((String, String).self)
             var expected = [
                 "audit_log": "SELECT INSERT", "retired_slug": "SELECT INSERT",
+                "market_publication": "SELECT INSERT",
                 "schema_version": "SELECT", "leadership": "SELECT",
             ]
             for table in ControlSchema.written { expected[table] = "SELECT INSERT UPDATE DELETE" }
@@ -52,6 +53,7 @@ struct RoleTests {
             let refused: [SQL] = [
                 "create table mine (id int)", "drop table brand", "alter table brand add column mine int",
                 "truncate audit_log", "truncate idempotency_key", "update leadership set term = 7",
+                "delete from market_publication", "update brand_metrics_history set revenue = 1",
                 "update leadership set holder = 'me'", "delete from leadership",
                 "insert into leadership (term, holder, since) values (7, 'me', now())",
                 "update schema_version set version = 1", "delete from retired_slug",

@@ -17,9 +17,9 @@ struct BrandStore: Sendable {
             try await refuseRetired(brand.slug, in: transaction)
             try await transaction.run(
                 """
-                insert into brand (id, slug, name, domain, industry, country, time_zone, currency, plan,
-                    status, created_at, updated_at)
-                values (\(id), \(brand.slug), \(brand.name), \(brand.domain), \(brand.industry),
+                insert into brand (id, slug, name, domain, industry, industry_since, country, time_zone,
+                    currency, plan, status, created_at, updated_at)
+                values (\(id), \(brand.slug), \(brand.name), \(brand.domain), \(brand.industry), \(now),
                     \(brand.country), \(brand.timeZone), \(brand.currency.code), \(brand.plan),
                     'provisioning', \(now), \(now))
                 """)

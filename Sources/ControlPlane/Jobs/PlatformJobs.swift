@@ -5,11 +5,12 @@ extension Job {
     /// Every job that there is.
     static func all(
         _ instances: Instances, _ lifecycle: Lifecycle, _ idempotency: IdempotencyStore,
-        _ tokens: RefreshTokenStore, logger: Logger
+        _ tokens: RefreshTokenStore, _ metrics: (DailyMetrics, Markets), logger: Logger
     ) -> [Job] {
         [
             partitions(instances, logger: logger), purge(lifecycle, logger: logger),
             trials(lifecycle, logger: logger), housekeeping(idempotency, tokens),
+            self.metrics(metrics.0, metrics.1),
         ]
     }
 
@@ -77,4 +78,26 @@ extension Job {
             return [:]
         }
     }
+
+    /// Computes what brands came to on days that have ended, and what markets came to in months that have.
+    ///
+    /// A day ends at another hour in each time zone, so it looks hourly for brands that are due; each is once a
+    /// day.
+    static func metrics(_ daily: DailyMetrics, _ markets: Markets) -> Job {
+        Job(
+            name: Job.metricsName,
+            summary: "computes brands' figures of days that have ended, and markets' of months",
+            every: .seconds(3600)
+        ) {
+            // A brand that cannot be read must not keep a market from being told of.
+            let computed: Result<[String: Int], any Error>
+            do { computed = .success(try await daily.computeDue()) } catch { computed = .failure(error) }
+            try Task.checkCancellation()
+            let told = try await markets.publishDue()
+            return try computed.get().merging(told) { $1 }
+        }
+    }
+
+    /// Whoever computes metrics holds this job: two at once would write over each other.
+    static let metricsName = "metrics"
 }

@@ -59,6 +59,8 @@ struct BrandIntentStore: Sendable {
             try await transaction.run(
                 """
                 update brand set name = \(intent.name), domain = \(intent.domain),
+                    industry_since = case when industry is distinct from \(intent.industry)
+                        then \(now) else industry_since end,
                     industry = \(intent.industry), time_zone = \(intent.timeZone), plan = \(intent.plan),
                     status = \(intent.status.rawValue), status_reason = \(intent.statusReason),
                     resumes_as = \(intent.resumesAs?.rawValue), trial_ends_at = \(intent.trialEndsAt),

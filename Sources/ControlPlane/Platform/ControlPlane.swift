@@ -21,6 +21,7 @@ struct ControlPlane: Sendable {
     private let operationRoutes: OperationRoutes
     private let jobRoutes: JobRoutes
     private let planRoutes: PlanRoutes
+    private let metricsRoutes: BrandMetricsRoutes
     private let platformRoutes: PlatformRoutes
     private let sessions: Sessions
     private let idempotency: IdempotencyStore
@@ -74,34 +75,30 @@ struct ControlPlane: Sendable {
             purging: purging, releases: instances.releases, usage: usage, clock: clock)
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
+        let metrics = ControlPlane.metrics(foundations)
         jobs = Jobs(
-            all: Job.all(instances, lifecycle, idempotency, tokens, logger: logger),
+            all: Job.all(instances, lifecycle, idempotency, tokens, metrics, logger: logger),
             store: JobStore(pool: control), clock: clock, logger: logger)
         jobRoutes = JobRoutes(jobs: jobs, changes: changes)
-        keyRoutes = ControlPlane.keyRoutes(foundations, brands, instances, changes)
+        metricsRoutes = BrandMetricsRoutes(
+            daily: metrics.0, markets: metrics.1, brands: brands, jobs: jobs.store, changes: changes)
+        keyRoutes = KeyRoutes(
+            brands: brands, keys: ControlPlane.keys(foundations, instances), changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
-        sessions = ControlPlane.sessions(foundations, users, tokens, brandStore, passwords)
+        sessions = ControlPlane.sessions(
+            foundations, users: users, tokens: tokens, brands: brandStore, passwords: passwords)
     }
 
     private static func sessions(
-        _ foundations: Foundations, _ users: UserStore, _ tokens: RefreshTokenStore, _ brands: BrandStore,
-        _ passwords: PasswordWorker
+        _ foundations: Foundations, users: UserStore, tokens: RefreshTokenStore, brands: BrandStore,
+        passwords: PasswordWorker
     ) -> Sessions {
         Sessions(
             users: users, tokens: tokens, brands: brands, passwords: passwords,
             throttle: LoginThrottle(clock: foundations.clock), signer: foundations.keys.signer,
             edge: foundations.places.edge, clock: foundations.clock, logger: foundations.logger)
-    }
-
-    private static func keyRoutes(
-        _ foundations: Foundations, _ brands: Brands, _ instances: Instances, _ changes: Changes
-    ) -> KeyRoutes {
-        let keys = Keys(
-            store: KeyStore(pool: foundations.control, clock: foundations.clock), instances: instances,
-            clock: foundations.clock, logger: foundations.logger)
-        return KeyRoutes(brands: brands, keys: keys, changes: changes)
     }
 
     private static func planRoutes(
@@ -117,6 +114,20 @@ struct ControlPlane: Sendable {
             edge: foundations.places.edge, supervisor: foundations.supervisor,
             control: ProbeStore(pool: foundations.control), brands: ProbeStore(pool: foundations.brands),
             redis: foundations.redis)
+    }
+
+    private static func keys(_ foundations: Foundations, _ instances: Instances) -> Keys {
+        Keys(
+            store: KeyStore(pool: foundations.control, clock: foundations.clock), instances: instances,
+            clock: foundations.clock, logger: foundations.logger)
+    }
+
+    private static func metrics(_ foundations: Foundations) -> (DailyMetrics, Markets) {
+        let (control, clock) = (foundations.control, foundations.clock)
+        let daily = DailyMetrics(
+            days: BrandDayStore(pool: foundations.brands, clock: clock),
+            store: BrandMetricsStore(pool: control, clock: clock), logger: foundations.logger)
+        return (daily, Markets(store: MarketStore(pool: control), clock: clock))
     }
 
     private static func operationRoutes(
@@ -205,6 +216,7 @@ extension ControlPlane {
         operationRoutes.add(to: admin)
         jobRoutes.add(to: admin)
         planRoutes.add(to: admin)
+        metricsRoutes.add(to: admin)
         AuditRoutes(audit: audit).add(to: admin)
         return router
     }

@@ -12,11 +12,11 @@ package enum ControlSchema {
     /// Tables whose rows the daemon reads, adds, changes and takes away.
     package static let written = [
         "brand", "instance", "observation", "api_key", "user", "refresh_token", "operation", "operation_step",
-        "idempotency_key", "job_run", "plan",
+        "idempotency_key", "job_run", "plan", "brand_metrics", "brand_metrics_run",
     ]
 
     /// Tables whose rows it reads and adds.
-    package static let appended = ["audit_log", "retired_slug"]
+    package static let appended = ["audit_log", "retired_slug", "market_publication"]
 
     /// What `role` may do, table by table; whatever is not named here is refused. To be run by the owner, and
     /// again to take back whatever else the role was granted meanwhile.
@@ -24,7 +24,7 @@ package enum ControlSchema {
         var lines = [
             "revoke all on all tables in schema public from \(role);",
             "grant usage on schema public to \(role);",
-            "grant select on schema_version to \(role);",
+            "grant select on schema_version, brand_metrics_history to \(role);",
             // Locking the row takes the right to update some column; neither term nor holder is granted.
             "grant select, update (id) on leadership to \(role);",
         ]

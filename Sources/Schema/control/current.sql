@@ -31,6 +31,8 @@ create table brand (
     name text not null,
     domain text,
     industry text,
+    -- Since when it is in that industry, or in none.
+    industry_since timestamptz not null,
     country text not null,
     time_zone text not null,
     currency text not null,
@@ -233,6 +235,77 @@ create table job_run (
     counts jsonb not null,
     error text
 );
+
+-- What each brand came to on each day of its own time zone. Figures without a source yet are null; what each
+-- is, the catalogue `BrandMetric` says.
+create table brand_metrics (
+    id uuid primary key,
+    brand_id uuid not null references brand (id) on delete cascade,
+    date date not null,
+    -- What the amounts are in: the brand's when they were computed.
+    currency text not null,
+    revenue numeric(28, 4) not null,
+    revenue_growth double precision,
+    mrr numeric(28, 4),
+    customer_count bigint not null,
+    new_customers bigint not null,
+    churn_rate double precision,
+    order_count bigint not null,
+    order_value numeric(28, 4) not null,
+    avg_order_value numeric(28, 4),
+    engagement_score double precision,
+    active_customers bigint not null,
+    retention_rate double precision,
+    ml_impact_score double precision,
+    churn_reduction double precision,
+    ltv_increase double precision,
+    usage_score double precision,
+    api_calls bigint,
+    features_used jsonb,
+    performance_score double precision,
+    trend text,
+    previous_score double precision,
+    -- The orders that `order_value` is the value of: those in `currency`.
+    priced_orders bigint not null,
+    other_currencies jsonb not null,
+    computed_at timestamptz not null,
+    unique (brand_id, date)
+);
+create index brand_metrics_date on brand_metrics (date desc, id desc);
+create index brand_metrics_performance_score on brand_metrics (performance_score);
+
+-- The same for charts: one truth under two names.
+create view brand_metrics_history as
+    select id, brand_id, date, revenue, customer_count, order_count, performance_score, trend, computed_at
+    from brand_metrics;
+
+-- How far a brand's metrics have come, and what they were computed from.
+create table brand_metrics_run (
+    brand_id uuid primary key references brand (id) on delete cascade,
+    -- The last day that was computed.
+    through date not null,
+    time_zone text not null,
+    currency text not null,
+    -- The events that counted then, and when the newest event had been received.
+    events bigint not null,
+    received_through timestamptz,
+    -- When the brand's schema was read, by that database's clock.
+    read_at timestamptz not null
+);
+
+-- What was said of a market for a month, once and for all: percentiles, or that nothing is said. The cohort is
+-- no brand's to see, and outlives its brands: later ones are held against it.
+create table market_publication (
+    industry text not null,
+    currency text not null,
+    month date not null check (extract(day from month) = 1),
+    cohort uuid[] not null,
+    -- Null when it was withheld.
+    figures jsonb,
+    published_at timestamptz not null,
+    primary key (industry, currency, month)
+);
+create index market_publication_month on market_publication (month desc, industry, currency);
 
 -- Which daemon leads. Its term rises with every change of the leader.
 create table leadership (
