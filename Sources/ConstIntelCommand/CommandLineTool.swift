@@ -89,8 +89,8 @@ struct ConstIntel: AsyncParsableCommand {
         subcommands: [
             Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
-            JobGroup.self, Audit.self, EventsGroup.self, ProfilesGroup.self, IdentifiersGroup.self,
-            QueueGroup.self,
+            JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, ProfilesGroup.self,
+            IdentifiersGroup.self, QueueGroup.self,
         ]
     )
 }

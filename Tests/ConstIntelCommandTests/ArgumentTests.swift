@@ -57,6 +57,9 @@ import Testing
             (["operation", "watch", "7"], "36 characters"),
             (["operation", "list", "--state", "odd"], "stuck"),
             (["brand", "list", "--output", "xml"], "json"),
+            (["metrics", "show", "demo", "--from", "2026-02-30"], "2027-01-31"),
+            (["metrics", "show", "demo", "--from", "2026-02-02", "--to", "2026-02-01"], "--to"),
+            (["metrics", "market", "--brand", "demo", "--industry", "fashion"], "--brand"),
             (["login", "--email", "a@b.com"], "CONSTINTEL_URL"),
             (["frobnicate"], "frobnicate"),
         ])
@@ -88,7 +91,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 78)
+        #expect(count == 82)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {
