@@ -245,13 +245,14 @@ TEXT
     if [ -n "$changed$switched" ] || ! systemctl is-active --quiet constinteld.service; then
         restart_daemon || die "constinteld does not become ready; see: journalctl -u constinteld"
     fi
-    # A deleted brand that is due should not wait for the night, nor the end of a trial.
+    # Neither a deleted brand that is due nor the end of a trial should wait for the night, and a day ends at
+    # another hour for each brand.
     local job
-    for job in purge trials; do
+    for job in purge trials metrics; do
         printf '[Timer]\nOnCalendar=\nOnCalendar=hourly\n' |
             put "/etc/systemd/system/constintel-job@$job.timer.d/10-hourly.conf" 644 && systemctl daemon-reload
     done
-    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials}.timer
+    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials,metrics}.timer
 }
 
 # nginx and Redis of Debian's own, where their packages were missing, stay off: they would take ports for nothing.
