@@ -81,8 +81,8 @@ extension Job {
 
     /// Computes what brands came to on days that have ended, and what markets came to in months that have.
     ///
-    /// A day ends at another hour in each time zone, so it looks hourly for brands that are due; each is once a
-    /// day.
+    /// A day ends at another hour in each time zone, so it looks hourly for brands that are due; each is due
+    /// once a day.
     static func metrics(_ daily: DailyMetrics, _ markets: Markets) -> Job {
         Job(
             name: Job.metricsName,
