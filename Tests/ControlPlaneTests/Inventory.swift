@@ -115,7 +115,7 @@ struct Surveyor: Sendable {
     private var volatile: [String] {
         [
             "created_at", "updated_at", "revision", "retired_at", "sealed_postgres_password",
-            "sealed_redis_password", "hash", "public_id", "purge_after", "password_hash",
+            "sealed_redis_password", "hash", "public_id", "purge_after", "password_hash", "industry_since",
         ]
     }
 
