@@ -50,7 +50,7 @@ public struct PasswordHash: Sendable, Hashable {
 }
 
 /// What a hash costs: 2^`logN` blocks of 128 × `r` bytes, walked `p` times.
-private struct Costs: Sendable, Hashable {
+struct Costs: Sendable, Hashable {
     let logN: Int
     let r: Int
     let p: Int
@@ -81,7 +81,7 @@ private struct Costs: Sendable, Hashable {
     var maximumBytes: UInt64 { UInt64(128 * r * (1 << logN + p + 4)) }
 }
 
-private func scrypt(_ password: Secret, _ salt: [UInt8], _ costs: Costs, length: Int) -> [UInt8] {
+func scrypt(_ password: Secret, _ salt: [UInt8], _ costs: Costs, length: Int) -> [UInt8] {
     let password = Array(password.reveal().utf8)
     return filled(length) { hash in
         password.withUnsafeBytes { password in

@@ -55,6 +55,12 @@ public struct Sealer: Sendable {
         former = try formerKeys.map { key throws(Fault) in try MasterKey(key) }
     }
 
+    /// The id of the master key that seals, as sealed texts name it.
+    public var keyId: String { current.id }
+
+    /// The ids of the former master keys, which still open.
+    public var formerKeyIds: [String] { former.map(\.id) }
+
     /// Seals a secret for `context`.
     public func seal(_ plain: Secret, for context: String) -> SealedSecret {
         seal(Array(plain.reveal().utf8), for: context)
