@@ -115,7 +115,8 @@ struct Surveyor: Sendable {
     private var volatile: [String] {
         [
             "created_at", "updated_at", "revision", "retired_at", "sealed_postgres_password",
-            "sealed_redis_password", "hash", "public_id", "purge_after", "password_hash", "industry_since",
+            "sealed_redis_password", "at", "operation_id", "hash", "public_id", "purge_after",
+            "password_hash", "industry_since", "trial_ends_at",
         ]
     }
 

@@ -1,31 +1,5 @@
 import Kernel
 
-/// `PATCH /api/admin/brands/:slug`: what is absent stays as it is. Answers 202 with an `OperationView`, as
-/// every change of a brand does.
-public struct BrandChange: JSONBody {
-    public enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, domain, industry, timeZone
-    }
-
-    /// The display name; the slug never changes.
-    public var name: String?
-    /// Empty to have none.
-    public var domain: String?
-    /// Empty to have none.
-    public var industry: String?
-    /// An IANA name, for reports.
-    public var timeZone: String?
-
-    public init(
-        name: String? = nil, domain: String? = nil, industry: String? = nil, timeZone: String? = nil
-    ) {
-        self.name = name
-        self.domain = domain
-        self.industry = industry
-        self.timeZone = timeZone
-    }
-}
-
 /// `POST /api/admin/brands/:slug/suspend` and `…/instance/pause`: why, as others will read it.
 public struct ReasonBody: JSONBody {
     public enum CodingKeys: String, CodingKey, CaseIterable {

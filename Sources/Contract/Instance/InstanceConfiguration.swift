@@ -64,21 +64,3 @@ public struct InstanceConfiguration: Codable, Sendable {
         self.watchedDirectories = watchedDirectories
     }
 }
-
-/// What a brand is like, as the control plane projects it into `brand_state.settings`.
-public struct BrandSettings: Codable, Sendable, Equatable {
-    public var name: String
-    /// ISO 3166-1 alpha-2.
-    public var country: String
-    /// An IANA name.
-    public var timeZone: String
-    /// ISO 4217.
-    public var currency: String
-
-    public init(name: String, country: String, timeZone: String, currency: String) {
-        self.name = name
-        self.country = country
-        self.timeZone = timeZone
-        self.currency = currency
-    }
-}

@@ -23,30 +23,15 @@ struct BrandSpecification: Sendable, Equatable {
             try FieldRules.domain(text, field: "domain", doing: Self.doing)
         }
         industry = try draft.industry.map { text throws(Fault) in
-            try FieldRules.text(text, field: "industry", doing: Self.doing)
+            try FieldRules.industry(text, doing: Self.doing)
         }
-        country = try Self.country(draft.country ?? "US")
+        country = try FieldRules.country(draft.country ?? "US", doing: Self.doing)
         timeZone = try Self.timeZone(draft.timeZone ?? "UTC", doing: Self.doing)
-        guard let currency = Currency(draft.currency ?? "USD") else {
-            throw Self.wrong("currency", "expected an ISO 4217 code of three letters, such as USD")
-        }
-        self.currency = currency
+        currency = try FieldRules.currency(draft.currency ?? "USD", doing: Self.doing)
         plan = draft.plan ?? "free"
     }
 
     static let doing = "create the brand"
-
-    private static func wrong(_ field: String, _ expected: String) -> Fault {
-        Fault(.invalid, doing: doing, expected, field: field)
-    }
-
-    private static func country(_ text: String) throws(Fault) -> String {
-        let code = text.uppercased()
-        guard code.utf8.count == 2, code.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
-            throw wrong("country", "expected an ISO 3166 code of two letters, such as US")
-        }
-        return code
-    }
 
     /// The zones are those of the machine's time zone database, which PostgreSQL reads as well.
     static func timeZone(_ name: String, doing: String) throws(Fault) -> String {

@@ -71,19 +71,20 @@ struct InstanceStore: Sendable {
         try await pool.transaction(.snapshot) { transaction in
             let brands = try await transaction.run(
                 """
-                select brand.id, case status when 'provisioning' then initial_status else status end,
-                    status_reason, brand.name, country, time_zone, currency, limits, revision
+                select brand.id,
+                    case status when 'provisioning' then initial_status else status end as status,
+                    status_reason, limits, revision, \(SettingsStore.columns)
                 from brand join instance on brand_id = brand.id join plan on plan.name = brand.plan
                 where slug = \(slug)
                 """)
             guard let row = brands.first else { return nil }
-            let (id, status, reason, name, country, timeZone, currency, limits, revision) = try row.decode(
-                (BrandID, String, String?, String, String, String, String, JSONB, Int64).self)
+            let id: BrandID = try row.decode("id")
+            let limits = try row.decode("limits", as: JSONB.self).decode(Plan.Limits.self)
             return Projection(
-                brand: id, slug: slug, status: status, statusReason: reason,
-                settings: BrandSettings(name: name, country: country, timeZone: timeZone, currency: currency),
-                limits: try limits.decode(Plan.Limits.self), revision: revision,
-                keys: try await keys(of: id, in: transaction))
+                brand: id, slug: slug, status: try row.decode("status"),
+                statusReason: try row.decode("status_reason"),
+                settings: try SettingsStore.settings(row).within(limits), limits: limits,
+                revision: try row.decode("revision"), keys: try await keys(of: id, in: transaction))
         }
     }
 

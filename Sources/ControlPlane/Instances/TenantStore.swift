@@ -162,6 +162,14 @@ struct TenantStore: Sendable {
         }
     }
 
+    /// Whether the brand has any event.
+    func hasEvents(_ slug: Slug) async throws -> Bool {
+        try await pool.transaction { transaction in
+            try await beOwner(slug, in: transaction)
+            return try await !transaction.run("select from customer_raw_event limit 1").isEmpty
+        }
+    }
+
     /// Writes all of `projection`, unless the schema has its revision or a later one.
     func write(_ projection: Projection) async throws {
         let settings = try JSONB(encoding: projection.settings)

@@ -49,15 +49,16 @@ struct BrandAction: Sendable {
 }
 
 extension BrandAction {
-    /// Display name, domain, industry, time zone: each that the input has; an empty one is none.
+    /// The settings are the input's `settings`, as they were worked out when the change was asked for.
     static let update = BrandAction(
         kind: "brand.update", doing: "change the brand", runbook: changeRunbook, consequences: [.project],
         check: alive("change the brand")
     ) { intent, input in
-        if let name = input["name"] { intent.name = name }
-        if let domain = input["domain"] { intent.domain = domain.isEmpty ? nil : domain }
-        if let industry = input["industry"] { intent.industry = industry.isEmpty ? nil : industry }
-        if let timeZone = input["timeZone"] { intent.timeZone = timeZone }
+        guard let settings = input["settings"].flatMap(BrandSettings.init(text:)),
+            settings != intent.settings
+        else { return }
+        intent.settings = settings
+        intent.settingsVersion += 1
     }
 
     /// Keys are refused with the reason; the process runs on.

@@ -7,10 +7,9 @@ import Workflow
 ///
 /// An operation keeps the one before it, and takes itself back by writing that again.
 struct BrandIntent: Codable, Sendable, Equatable {
-    var name: String
-    var domain: String?
-    var industry: String?
-    var timeZone: String
+    var settings: BrandSettings
+    /// Rises with every change of the settings.
+    var settingsVersion: Int64
     var plan: String
     var status: BrandView.Status
     /// Why it is suspended.
@@ -57,8 +56,6 @@ extension BrandIntent {
     func differences(to other: BrandIntent) -> [String] {
         func text(_ value: Any?) -> String { value.map { "\($0)" } ?? "none" }
         let pairs: [(String, Any?, Any?)] = [
-            ("name", name, other.name), ("domain", domain, other.domain),
-            ("industry", industry, other.industry), ("time_zone", timeZone, other.timeZone),
             ("plan", plan, other.plan), ("status", status.rawValue, other.status.rawValue),
             ("status_reason", statusReason, other.statusReason),
             ("resumes_as", resumesAs?.rawValue, other.resumesAs?.rawValue),
@@ -68,9 +65,13 @@ extension BrandIntent {
             ("intent", instance.rawValue, other.instance.rawValue), ("release", release, other.release),
             ("previous_release", previousRelease, other.previousRelease),
         ]
-        return pairs.compactMap { name, before, after in
-            let (before, after) = (text(before), text(after))
-            return before == after ? nil : "\(name): \(before) -> \(after)"
+        let changed = settings.differences(to: other.settings).map {
+            "\($0.name): \($0.before) -> \($0.after)"
         }
+        return changed
+            + pairs.compactMap { name, before, after in
+                let (before, after) = (text(before), text(after))
+                return before == after ? nil : "\(name): \(before) -> \(after)"
+            }
     }
 }

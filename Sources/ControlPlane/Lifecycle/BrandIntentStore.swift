@@ -19,22 +19,19 @@ struct BrandIntentStore: Sendable {
     func read(_ slug: Slug, in transaction: PostgresTransaction) async throws -> BrandIntent {
         let rows = try await transaction.run(
             """
-            select name, domain, industry, time_zone, plan, status, status_reason, resumes_as, trial_ends_at,
-                status_before, purge_after, intent, release, previous_release
+            select plan, status, status_reason, resumes_as, trial_ends_at, status_before, purge_after, intent,
+                release, previous_release, settings_version, \(SettingsStore.columns)
             from brand left join instance on brand_id = brand.id
             where slug = \(slug) for no key update of brand
             """)
         guard let row = rows.first else {
             throw Fault(.notFound, doing: "read the brand", "there is no brand '\(slug)'")
         }
-        let (
-            name, domain, industry, timeZone, plan, status, reason, resumesAs, trialEndsAt, before,
-            purgeAfter, intent, release, previous
-        ) = try row.decode(
-            (
-                String, String?, String?, String, String, String, String?, String?, Timestamp?, String?,
-                Timestamp?, String?, String?, String?
-            ).self)
+        let status: String = try row.decode("status")
+        let (reason, resumesAs, before): (String?, String?, String?) = (
+            try row.decode("status_reason"), try row.decode("resumes_as"), try row.decode("status_before")
+        )
+        let intent: String? = try row.decode("intent")
         guard let intent, status != BrandView.Status.provisioning.rawValue else {
             throw Fault(.conflict, doing: "change the brand", "'\(slug)' is still being provisioned")
         }
@@ -43,26 +40,28 @@ struct BrandIntentStore: Sendable {
             throw Fault(.internal, doing: "read the brand '\(slug)'", "its state is unknown here")
         }
         return BrandIntent(
-            name: name, domain: domain, industry: industry, timeZone: timeZone, plan: plan, status: status,
-            statusReason: reason, resumesAs: resumesAs.flatMap(BrandView.Status.init(rawValue:)),
-            trialEndsAt: trialEndsAt,
-            statusBefore: before.flatMap(BrandView.Status.init(rawValue:)), purgeAfter: purgeAfter,
-            instance: intent, release: release, previousRelease: previous)
+            settings: try SettingsStore.settings(row), settingsVersion: try row.decode("settings_version"),
+            plan: try row.decode("plan"), status: status, statusReason: reason,
+            resumesAs: resumesAs.flatMap(BrandView.Status.init(rawValue:)),
+            trialEndsAt: try row.decode("trial_ends_at"),
+            statusBefore: before.flatMap(BrandView.Status.init(rawValue:)),
+            purgeAfter: try row.decode("purge_after"), instance: intent, release: try row.decode("release"),
+            previousRelease: try row.decode("previous_release"))
     }
 
     /// Makes `intent` what is meant; what is projected of it gets a new revision. Nothing happens when it is
     /// what is meant already.
-    func write(_ intent: BrandIntent, of slug: Slug) async throws {
+    ///
+    /// - Parameter operation: whose change it is, for the history of the settings.
+    func write(_ intent: BrandIntent, of slug: Slug, by operation: UUIDv7) async throws {
         try await pool.transaction { transaction in
-            guard try await read(slug, in: transaction) != intent else { return }
+            let before = try await read(slug, in: transaction)
+            guard before != intent else { return }
             let now = clock.now()
             try await transaction.run(
                 """
-                update brand set name = \(intent.name), domain = \(intent.domain),
-                    industry_since = case when industry is distinct from \(intent.industry)
-                        then \(now) else industry_since end,
-                    industry = \(intent.industry), time_zone = \(intent.timeZone), plan = \(intent.plan),
-                    status = \(intent.status.rawValue), status_reason = \(intent.statusReason),
+                update brand set plan = \(intent.plan), status = \(intent.status.rawValue),
+                    status_reason = \(intent.statusReason),
                     resumes_as = \(intent.resumesAs?.rawValue), trial_ends_at = \(intent.trialEndsAt),
                     status_before = \(intent.statusBefore?.rawValue), purge_after = \(intent.purgeAfter),
                     updated_at = \(now)
@@ -74,6 +73,8 @@ struct BrandIntentStore: Sendable {
                     previous_release = \(intent.previousRelease), revision = revision + 1, updated_at = \(now)
                 from brand where brand.id = brand_id and slug = \(slug)
                 """)
+            try await SettingsStore.write(
+                intent, over: before, of: slug, by: operation, at: now, in: transaction)
             try Failpoint.effect()
         }
     }

@@ -13,6 +13,7 @@ struct Lifecycle: Sendable {
     let purging: Purging
     let releases: Releases
     let usage: Usage
+    let settings: SettingsStore
     let clock: any WallClock
 
     /// How long a deleted brand can be undeleted when nothing else is said, and at most.
@@ -122,7 +123,7 @@ extension Lifecycle {
         } catch let fault as Fault {
             throw Fault(fault.code, doing: action.doing, fault.detail, field: fault.field)
         }
-        var input = input
+        var input = try await settled(input, intent, slug, in: transaction)
         if let plan = input["plan"] {
             guard plan != intent.plan else {
                 throw Fault(.conflict, doing: action.doing, "it has the plan '\(plan)' already")

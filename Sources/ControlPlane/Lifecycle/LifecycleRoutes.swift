@@ -14,7 +14,6 @@ struct LifecycleRoutes: Sendable {
     let clock: any WallClock
 
     func add(to admin: RouterGroup<WebContext>) {
-        add(.update, admin, .patch, "", BrandChange.self) { body, _ in try body.input() }
         add(.suspend, admin, .post, "suspend", ReasonBody.self) { body, doing in
             ["reason": try FieldRules.text(body.reason, field: "reason", doing: doing)]
         }
@@ -101,32 +100,6 @@ struct LifecycleRoutes: Sendable {
             )
         }
         return ["purgeAfter": "\(clock.now() + .seconds(days * 86_400))"]
-    }
-}
-
-extension BrandChange {
-    /// The fields that are there, checked and in their stored form.
-    ///
-    /// - Throws: `Fault.invalid` with the field that is wrong, or when there is none.
-    func input() throws(Fault) -> Step.Output {
-        let doing = BrandAction.update.doing
-        var input: Step.Output = [:]
-        if let name { input["name"] = try FieldRules.text(name, field: "name", doing: doing) }
-        if let domain {
-            input["domain"] =
-                domain.isEmpty ? "" : try FieldRules.domain(domain, field: "domain", doing: doing)
-        }
-        if let industry {
-            input["industry"] =
-                industry.isEmpty ? "" : try FieldRules.text(industry, field: "industry", doing: doing)
-        }
-        if let timeZone { input["timeZone"] = try BrandSpecification.timeZone(timeZone, doing: doing) }
-        guard !input.isEmpty else {
-            throw Fault(
-                .invalid, doing: doing,
-                "expected at least one of \(BrandChange.fields.joined(separator: ", "))")
-        }
-        return input
     }
 }
 

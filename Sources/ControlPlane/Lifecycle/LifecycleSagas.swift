@@ -36,11 +36,13 @@ struct LifecycleSagas: Sendable {
             } + [PlannedEffect("control database", "update instance: revision: raised by 1")]
         } perform: { context in
             let before = try BrandIntent(of: LifecycleSagas.remembered, in: context)
-            try await intents.write(intent(before, after: action, context), of: Slug(context.subject))
+            try await intents.write(
+                intent(before, after: action, context), of: Slug(context.subject), by: context.operation)
             return [:]
         } undo: { context in
             let slug = try Slug(context.subject)
-            try await intents.write(BrandIntent(of: LifecycleSagas.remembered, in: context), of: slug)
+            try await intents.write(
+                BrandIntent(of: LifecycleSagas.remembered, in: context), of: slug, by: context.operation)
             try await instances.follow(slug)
         }
     }

@@ -72,7 +72,8 @@ struct ControlPlane: Sendable {
         planRoutes = ControlPlane.planRoutes(foundations, usage, reconciler, changes)
         lifecycle = Lifecycle(
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
-            purging: purging, releases: instances.releases, usage: usage, clock: clock)
+            purging: purging, releases: instances.releases, usage: usage,
+            settings: SettingsStore(pool: control), clock: clock)
         lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
         let metrics = ControlPlane.metrics(foundations)
@@ -220,6 +221,7 @@ extension ControlPlane {
         AuditRoutes(audit: audit).add(to: admin)
         return router
     }
+        SettingsRoutes(lifecycle: lifecycle, changes: lifecycleRoutes.changes).add(to: admin)
 
     private var metricsRoute: MetricsRoute {
         MetricsRoute(

@@ -22,25 +22,27 @@ enum FieldRules {
     static func domain(_ text: String, field: String, doing: String) throws(Fault) -> String {
         let domain = text.lowercased()
         guard isHost(domain), domain.contains(".") else {
-            throw Fault(.invalid, doing: doing, "expected a domain such as shop.example.com", field: field)
+            throw Fault(
+                .invalid, doing: doing,
+                "expected a domain such as shop.example.com, other letters as xn--…", field: field)
         }
         return domain
     }
 
     /// An e-mail address as mail systems really accept it, in lower case.
-    static func email(_ text: String, doing: String) throws(Fault) -> String {
+    static func email(_ text: String, field: String = "email", doing: String) throws(Fault) -> String {
         let email = text.lowercased()
         let parts = email.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, (1...64).contains(parts[0].utf8.count), email.utf8.count <= 254,
             parts[0].utf8.allSatisfy({ $0.isASCIILetterOrDigit || ".!#$%&'*+/=?^_`{|}~-".utf8.contains($0) }),
             isHost(String(parts[1]))
         else {
-            throw Fault(.invalid, doing: doing, "expected an address such as ana@example.com", field: "email")
+            throw Fault(.invalid, doing: doing, "expected an address such as ana@example.com", field: field)
         }
         return email
     }
 
-    private static func isHost(_ text: String) -> Bool {
+    static func isHost(_ text: String) -> Bool {
         text.utf8.count <= 253
             && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
                 (1...63).contains(label.utf8.count) && label.first != "-" && label.last != "-"

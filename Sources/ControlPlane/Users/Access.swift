@@ -18,14 +18,18 @@ enum Permission: Sendable {
     case manageKeys(String)
 }
 
+    /// Change what describes one brand.
+    case changeSettings(String)
 extension Principal {
     /// Whether this principal may: admins everything; operators what is read and operated; a brand's users
-    /// their own brand, its owners with its keys.
+    /// their own brand, its owners with its keys and settings.
     func may(_ permission: Permission) -> Bool {
         switch (role, permission) {
         case (.admin, _): true
         case (.operator, .readPlatform), (.operator, .operate), (.operator, .readBrand): true
-        case (.brandOwner, .readBrand(let slug)), (.brandOwner, .manageKeys(let slug)): brand == slug
+        case (.brandOwner, .readBrand(let slug)), (.brandOwner, .manageKeys(let slug)),
+            (.brandOwner, .changeSettings(let slug)):
+            brand == slug
         case (.brandUser, .readBrand(let slug)): brand == slug
         default: false
         }

@@ -1,7 +1,7 @@
 /// The tables of the control database, as one script for an empty database.
 package enum ControlSchema {
     /// The number that `schema_version` holds after `sql` was run. A daemon refuses a higher one.
-    package static let version = 5
+    package static let version = 6
 
     /// Creates everything; run it in one transaction.
     package static let sql = String(decoding: PackageResources.current_sql, as: UTF8.self)
@@ -12,7 +12,7 @@ package enum ControlSchema {
     /// Tables whose rows the daemon reads, adds, changes and takes away.
     package static let written = [
         "brand", "instance", "observation", "api_key", "user", "refresh_token", "operation", "operation_step",
-        "idempotency_key", "job_run", "plan", "brand_metrics", "brand_metrics_run",
+        "idempotency_key", "job_run", "plan", "brand_metrics", "brand_metrics_run", "brand_settings_version",
     ]
 
     /// Tables whose rows it reads and adds.

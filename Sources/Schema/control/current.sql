@@ -53,7 +53,9 @@ create table brand (
     cluster text not null default 'main',
     instance_id text unique,
     instance_config jsonb,
+    -- What else describes it, less what has a column; the version rises with every change of any of it.
     settings jsonb not null default '{}',
+    settings_version bigint not null default 1,
     onboarding_state jsonb,
     onboarding_completed boolean not null default false,
     created_at timestamptz not null,
@@ -63,6 +65,19 @@ create table brand (
 create index brand_status on brand (status);
 create index brand_trial_ends_at on brand (trial_ends_at) where status = 'trial';
 create index brand_purge_after on brand (purge_after) where purge_after is not null;
+
+-- Every change of a brand's settings. One that was taken back is none.
+create table brand_settings_version (
+    brand_id uuid not null references brand (id) on delete cascade,
+    -- The version that it made.
+    version bigint not null,
+    at timestamptz not null,
+    actor text not null,
+    operation_id uuid not null,
+    before jsonb not null,
+    after jsonb not null,
+    primary key (brand_id, version)
+);
 
 -- What is meant to run for a brand. What does run is the supervisor's to say.
 create table instance (
