@@ -13,7 +13,8 @@ struct Authentication: RouterMiddleware {
 
     let slug: Slug
     let brand: BrandFollower
-    let tokens: TokenVerifier
+    /// The keys of user tokens that it was started with.
+    let tokenKeys: [VerifyingKey]
     let clock: any WallClock
 
     func handle(
@@ -60,6 +61,8 @@ struct Authentication: RouterMiddleware {
 
     private func principal(ofToken text: String) throws -> Principal {
         let projection = try brand.projection()
+        let keys = projection.tokenKeys.isEmpty ? tokenKeys : projection.tokenKeys
+        let tokens = TokenVerifier(keys: keys, audience: "brand:\(slug)")
         guard let claims = try? tokens.verify(text, at: clock.now()) else {
             throw Fault(
                 .unauthenticated, doing: Authentication.doing,

@@ -210,10 +210,10 @@ public struct Instance: Sendable {
             pools: [("reader", parts.database), ("projection", parts.projection)]
         ).add(to: router)
         router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
-        let tokens = TokenVerifier(keys: credentials.tokenKeys, audience: "brand:\(configuration.slug)")
         let api = router.group("api").add(
             middleware: Authentication(
-                slug: configuration.slug, brand: parts.brand, tokens: tokens, clock: clock))
+                slug: configuration.slug, brand: parts.brand, tokenKeys: credentials.tokenKeys,
+                clock: clock))
         let profiles = ProfileListStore(database: parts.database)
         EventRoutes(
             events: parts.intake.events, commits: parts.intake.commits,

@@ -2,6 +2,7 @@ import Contract
 import Events
 import Kernel
 import Postgres
+import Sealing
 import TenantSchema
 
 /// What the control plane says of the brand.
@@ -33,6 +34,8 @@ struct Projection: Sendable {
     let statusReason: String?
     let settings: BrandSettings
     let limits: Limits
+    /// The public keys of user tokens; none when the instance is to use those it was started with.
+    let tokenKeys: [VerifyingKey]
     let revision: Int64
     /// By public id.
     let keys: [String: Key]
@@ -72,7 +75,8 @@ struct ProjectionStore {
             (
                 try await transaction.run(
                     """
-                    select brand_id, status, status_reason, settings, limits, revision, schema_version
+                    select brand_id, status, status_reason, settings, limits, token_keys, revision,
+                        schema_version
                     from brand_state
                     """),
                 try await transaction.run(
@@ -82,8 +86,8 @@ struct ProjectionStore {
         guard let state = states.first else {
             throw Fault(.unavailable, doing: "read the brand's state", "the brand is not provisioned")
         }
-        let (brandID, status, reason, settings, limits, revision, version) = try state.decode(
-            (BrandID, String, String?, JSONB, JSONB, Int64, Int).self)
+        let (brandID, status, reason, settings, limits, tokenKeys, revision, version) = try state.decode(
+            (BrandID, String, String?, JSONB, JSONB, [String], Int64, Int).self)
         guard version <= TenantSchema.version else {
             throw Fault(
                 .unavailable, doing: "read the brand's state",
@@ -93,7 +97,9 @@ struct ProjectionStore {
         return Projection(
             brandID: brandID, status: status, statusReason: reason,
             settings: try settings.decode(BrandSettings.self),
-            limits: try limits.decode(Projection.Limits.self), revision: revision,
+            limits: try limits.decode(Projection.Limits.self),
+            tokenKeys: tokenKeys.compactMap { Base64URL.decode($0).flatMap { VerifyingKey(bytes: $0) } },
+            revision: revision,
             keys: try ProjectionStore.keys(keys))
     }
 

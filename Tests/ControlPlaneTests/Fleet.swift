@@ -83,8 +83,7 @@ final class Fleet {
     var files: InstanceFiles {
         let foundations = test.foundations
         return InstanceFiles(
-            layout: foundations.layout, places: foundations.places, sealer: foundations.keys.sealer,
-            tokenKeys: foundations.keys.tokenKeys)
+            layout: foundations.layout, places: foundations.places, keys: foundations.keys)
     }
 
     func user(_ slug: Slug) async throws -> String {

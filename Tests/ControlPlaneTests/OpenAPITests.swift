@@ -52,6 +52,7 @@ struct OpenAPITests {
             try texts("schemas/OperationStep/properties/state/enum")
                 == OperationView.Step.State.allCases.map(\.rawValue))
         #expect(try texts("schemas/Problem/properties/code/enum") == Fault.Code.allCases.map(\.rawValue))
+        #expect(try texts("schemas/Industry/enum") == Industry.allCases.map(\.rawValue))
         let days = "schemas/BrandDeletion/properties/graceDays"
         #expect(try texts("\(days)/maximum") == ["\(Lifecycle.longestGraceDays)"])
         #expect(try texts("\(days)/default") == ["\(Lifecycle.graceDays)"])
@@ -76,6 +77,7 @@ struct OpenAPITests {
             ("UserDraft", UserDraft.fields), ("PlanDraft", PlanDraft.fields),
             ("TrialChange", TrialChange.fields),
             ("MetricsRecomputation", MetricsRecomputation.fields),
+            ("SettingsRevert", SettingsRevert.fields), ("TokenKeyRotation", TokenKeyRotation.fields),
         ])
     func bodies(schema: String, fields: [String]) throws {
         #expect(try document.names(at: "components/schemas/\(schema)/properties") == Set(fields))

@@ -109,6 +109,7 @@ struct RuleTests {
         let second = try PlatformKeys.load(from: "\(directory)/secrets")
         #expect(try second.sealer.open(sealed, for: "test") == Secret("x"))
         #expect(first.tokenKeys == second.tokenKeys)
+        #expect(first.requestHashKey == second.requestHashKey)
         let path = "\(directory)/secrets/master.key"
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
         #expect(mode?.intValue == 0o600)

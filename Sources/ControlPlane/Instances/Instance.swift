@@ -60,6 +60,8 @@ struct Projection: Sendable {
     let limits: Plan.Limits
     let revision: Int64
     let keys: [Key]
+    /// The public keys of user tokens, in Base64URL.
+    var tokenKeys: [String] = []
 
     /// Keys that are projected at most; of those revoked the longest ago, the instance then says that they
     /// are unknown instead of revoked.

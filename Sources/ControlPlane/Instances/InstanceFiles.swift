@@ -9,8 +9,10 @@ import Workflow
 struct InstanceFiles: Sendable {
     let layout: StateLayout
     let places: ControlPlane.Places
-    let sealer: Sealer
-    let tokenKeys: [VerifyingKey]
+    let keys: PlatformKeys
+
+    /// The keys of user tokens, as they are now.
+    var tokenKeys: [VerifyingKey] { keys.tokenKeys }
 
     /// The path of an instance's configuration.
     func configurationPath(_ slug: Slug) -> String { "\(layout.instance(slug))/instance.json" }
@@ -47,7 +49,7 @@ struct InstanceFiles: Sendable {
             ("postgres-password", InstanceSecret.postgresPassword, instance.postgresPassword),
             ("redis-password", .redisPassword, instance.redisPassword),
         ] {
-            let opened = try sealer.openBytes(sealed, for: secret.context(slug))
+            let opened = try keys.sealer.openBytes(sealed, for: secret.context(slug))
             try Failpoint.effect()
             try PrivateFile.write(opened, to: "\(credentials)/\(name)")
         }

@@ -40,8 +40,15 @@ struct Instances: Sendable {
 
     /// Writes what the brand's schema must say, if it says something older.
     func project(_ slug: Slug) async throws {
-        guard let projection = try await store.projection(slug) else { return }
+        guard let projection = try await projection(slug) else { return }
         try await tenants.write(projection)
+    }
+
+    /// What the brand's schema must say; nil when the brand has no instance.
+    func projection(_ slug: Slug) async throws -> Projection? {
+        var projection = try await store.projection(slug)
+        projection?.tokenKeys = files.tokenKeys.map { Base64URL.encode($0.bytes) }
+        return projection
     }
 
     private func unit(_ instance: Instance) throws -> UnitSpecification {

@@ -78,8 +78,10 @@ struct ObservationStore: Sendable {
             """
             with meant as (\(TenantStore.rows(of: projection.keys)))
             select revision,
-                (brand_id, slug, status, settings, limits) = (\(projection.brand)::uuid, \(slug)::text,
-                    \(projection.status)::text, \(settings)::jsonb, \(limits)::jsonb)
+                (brand_id, slug, status, settings, limits, token_keys) = (
+                    \(projection.brand)::uuid, \(slug)::text,
+                    \(projection.status)::text, \(settings)::jsonb, \(limits)::jsonb,
+                    \(projection.tokenKeys)::text[])
                     and status_reason is not distinct from \(projection.statusReason)::text
                     and not exists ((table meant except \(there)) union all (\(there) except table meant)),
                 (select rolconnlimit from pg_roles where rolname = \(slug.runtimeRole))

@@ -11,7 +11,7 @@ struct Provisioning: Sendable {
     let brands: BrandStore
     let instances: Instances
     let streamUsers: StreamUsers
-    let sealer: Sealer
+    let keys: PlatformKeys
 
     /// The saga, as the executor runs it.
     var saga: Saga {
@@ -49,9 +49,10 @@ struct Provisioning: Sendable {
             let slug = try Slug(context.subject)
             try await store.insert(
                 slug,
-                postgres: sealer.seal(
+                postgres: keys.sealer.seal(
                     PasswordGenerator.make(), for: InstanceSecret.postgresPassword.context(slug)),
-                redis: sealer.seal(PasswordGenerator.make(), for: InstanceSecret.redisPassword.context(slug)))
+                redis: keys.sealer.seal(
+                    PasswordGenerator.make(), for: InstanceSecret.redisPassword.context(slug)))
             return [:]
         } undo: { context in
             try await store.delete(Slug(context.subject))
@@ -63,7 +64,7 @@ struct Provisioning: Sendable {
             TenantStore.plannedRoles(try Slug(context.subject))
         } perform: { context in
             let instance = try await store.instance(Slug(context.subject))
-            let password = try sealer.open(
+            let password = try keys.sealer.open(
                 instance.postgresPassword, for: InstanceSecret.postgresPassword.context(instance.slug))
             try await tenants.createRoles(instance, verifier: ScramVerifier(password))
             return [:]
@@ -88,7 +89,7 @@ struct Provisioning: Sendable {
             [PlannedEffect("redis", StreamUsers.planned(try Slug(context.subject)))]
         } perform: { context in
             let instance = try await store.instance(Slug(context.subject))
-            let password = try sealer.open(
+            let password = try keys.sealer.open(
                 instance.redisPassword, for: InstanceSecret.redisPassword.context(instance.slug))
             try await streamUsers.define(instance.slug, password: password)
             return [:]

@@ -160,7 +160,7 @@ extension ReconcilerPath {
     /// Defines the Redis user unless it is right; returns what Redis says of it.
     private func seeToUser(_ instance: Instance) async throws -> StreamUserDefinition? {
         let slug = instance.slug
-        let password = try instances.files.sealer.open(
+        let password = try instances.files.keys.sealer.open(
             instance.redisPassword, for: InstanceSecret.redisPassword.context(slug))
         let found = try await streamUsers.definitions(of: [slug])[slug] ?? nil
         if let found, found.isRight(slug, password: password) { return found }
@@ -214,7 +214,7 @@ extension ReconcilerPath {
     ) async throws -> Int64 {
         let slug = outlook.slug
         if isTrusted, outlook.seen.projectedRevision == outlook.revision { return outlook.revision }
-        guard let projection = try await instances.store.projection(slug) else { return outlook.revision }
+        guard let projection = try await instances.projection(slug) else { return outlook.revision }
         let found = try await store.projected(projection)
         if found?.connections != TenantStore.limit(instance) {
             try await instances.tenants.limitConnections(instance)

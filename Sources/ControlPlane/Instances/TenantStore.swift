@@ -178,14 +178,16 @@ struct TenantStore: Sendable {
             try await beOwner(projection.slug, in: transaction)
             let written = try await transaction.run(
                 """
-                insert into brand_state (brand_id, slug, status, status_reason, settings, limits, revision,
-                    schema_version, updated_at)
+                insert into brand_state (brand_id, slug, status, status_reason, settings, limits, token_keys,
+                    revision, schema_version, updated_at)
                 values (\(projection.brand), \(projection.slug), \(projection.status),
-                    \(projection.statusReason), \(settings), \(limits), \(projection.revision),
+                    \(projection.statusReason), \(settings), \(limits), \(projection.tokenKeys),
+                    \(projection.revision),
                     \(TenantSchema.version), \(clock.now()))
                 on conflict (id) do update set status = excluded.status,
                     status_reason = excluded.status_reason, settings = excluded.settings,
-                    limits = excluded.limits, revision = excluded.revision, updated_at = excluded.updated_at
+                    limits = excluded.limits, token_keys = excluded.token_keys,
+                    revision = excluded.revision, updated_at = excluded.updated_at
                 where brand_state.revision < excluded.revision
                 """)
             guard written.affected == 1 else { return }

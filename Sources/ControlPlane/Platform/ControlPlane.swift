@@ -23,6 +23,7 @@ struct ControlPlane: Sendable {
     private let planRoutes: PlanRoutes
     private let metricsRoutes: BrandMetricsRoutes
     private let platformRoutes: PlatformRoutes
+    private let platformKeyRoutes: PlatformKeyRoutes
     private let sessions: Sessions
     private let idempotency: IdempotencyStore
     private let audit: Audit
@@ -33,6 +34,7 @@ struct ControlPlane: Sendable {
     let provisioning: Saga
     let reconciler: Reconciler
     let jobs: Jobs
+    let keyRotation: KeyRotation
 
     /// Puts the parts together; nothing runs yet.
     init(_ foundations: Foundations) {
@@ -43,7 +45,7 @@ struct ControlPlane: Sendable {
         self.foundations = foundations
         provisioning = Provisioning(
             brands: brandStore, instances: instances, streamUsers: streamUsers,
-            sealer: foundations.keys.sealer
+            keys: foundations.keys
         ).saga
         let operations = OperationStore(pool: control, clock: clock)
         let intents = BrandIntentStore(pool: control, clock: clock)
@@ -88,6 +90,8 @@ struct ControlPlane: Sendable {
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
         platformRoutes = ControlPlane.platformRoutes(foundations)
+        keyRotation = ControlPlane.keyRotation(foundations, instances)
+        platformKeyRoutes = PlatformKeyRoutes(rotation: keyRotation, changes: changes)
         sessions = ControlPlane.sessions(
             foundations, users: users, tokens: tokens, brands: brandStore, passwords: passwords)
     }
@@ -98,7 +102,7 @@ struct ControlPlane: Sendable {
     ) -> Sessions {
         Sessions(
             users: users, tokens: tokens, brands: brands, passwords: passwords,
-            throttle: LoginThrottle(clock: foundations.clock), signer: foundations.keys.signer,
+            throttle: LoginThrottle(clock: foundations.clock), keys: foundations.keys,
             edge: foundations.places.edge, clock: foundations.clock, logger: foundations.logger)
     }
 
@@ -108,6 +112,12 @@ struct ControlPlane: Sendable {
         PlanRoutes(
             plans: Plans(store: usage.plans, installed: foundations.plans, reconciler: reconciler),
             usage: usage, changes: changes)
+    }
+
+    private static func keyRotation(_ foundations: Foundations, _ instances: Instances) -> KeyRotation {
+        KeyRotation(
+            keys: foundations.keys, store: SealedStore(pool: foundations.control), instances: instances,
+            clock: foundations.clock, logger: foundations.logger)
     }
 
     private static func platformRoutes(_ foundations: Foundations) -> PlatformRoutes {
@@ -152,8 +162,7 @@ struct ControlPlane: Sendable {
             store: InstanceStore(pool: foundations.control, clock: foundations.clock),
             tenants: TenantStore(pool: foundations.brands, clock: foundations.clock),
             files: InstanceFiles(
-                layout: foundations.layout, places: foundations.places, sealer: foundations.keys.sealer,
-                tokenKeys: foundations.keys.tokenKeys),
+                layout: foundations.layout, places: foundations.places, keys: foundations.keys),
             supervisor: foundations.supervisor,
             releases: Releases(
                 directory: resolved(foundations.layout.releases),
@@ -181,6 +190,9 @@ extension ControlPlane {
             .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
             .init(service: Loop { try await runJobs() }, serviceName: "jobs"),
             .init(service: Loop { try await streams.run() }, serviceName: "streams"),
+            .init(
+                service: Loop { try await keyRotation.run(pausing: foundations.saga.clock) },
+                serviceName: "keys"),
             .init(service: edge, serviceName: "edge listener"),
             .init(service: local, serviceName: "operator listener"),
         ]
@@ -188,9 +200,7 @@ extension ControlPlane {
 
     /// Users on the edge's listener prove who they are by an access token.
     var tokenAuthentication: Authentication {
-        .token(
-            TokenVerifier(keys: foundations.keys.tokenKeys, audience: "control"), sessions.users,
-            foundations.clock)
+        .token(foundations.keys, sessions.users, foundations.clock)
     }
 
     /// All routes of the control plane for one listener.
@@ -210,8 +220,10 @@ extension ControlPlane {
             .add(middleware: AuthenticationMiddleware(authentication: authentication, audit: audit))
             .add(middleware: recording)
         platformRoutes.add(to: admin)
+        platformKeyRoutes.add(to: admin)
         brandRoutes.add(to: admin)
         lifecycleRoutes.add(to: admin)
+        SettingsRoutes(lifecycle: lifecycle, changes: lifecycleRoutes.changes).add(to: admin)
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
@@ -221,7 +233,6 @@ extension ControlPlane {
         AuditRoutes(audit: audit).add(to: admin)
         return router
     }
-        SettingsRoutes(lifecycle: lifecycle, changes: lifecycleRoutes.changes).add(to: admin)
 
     private var metricsRoute: MetricsRoute {
         MetricsRoute(

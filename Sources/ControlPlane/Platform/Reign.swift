@@ -99,6 +99,7 @@ struct Reign: Sendable {
             credentials: getenv("CREDENTIALS_DIRECTORY").map { String(cString: $0) })
         let control = pool(
             ground.controlDatabase, lead.session.merging(SchemaStore.controlSettings(term: lead.term)) { $1 })
+        try await SealedStore(pool: control).requireOpened(by: keys.sealer)
         let plans = try Plan.load(from: "\(ground.templates)/plans")
         try await PlanStore(pool: control).install(plans)
         var foundations = ControlPlane.Foundations(

@@ -12,14 +12,16 @@ enum Permission: Sendable {
     case changeBrands
     /// Make and see users.
     case manageUsers
+    /// Replace the installation's own keys.
+    case changePlatform
     /// See one brand.
     case readBrand(String)
     /// Make, see and revoke one brand's keys.
     case manageKeys(String)
-}
-
     /// Change what describes one brand.
     case changeSettings(String)
+}
+
 extension Principal {
     /// Whether this principal may: admins everything; operators what is read and operated; a brand's users
     /// their own brand, its owners with its keys and settings.

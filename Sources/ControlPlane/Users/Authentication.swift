@@ -7,7 +7,7 @@ import Web
 /// How a listener finds out who is asking.
 enum Authentication: Sendable {
     /// By an access token; the user's role and brand are looked up, so a change of them works at once.
-    case token(TokenVerifier, UserStore, any WallClock)
+    case token(PlatformKeys, UserStore, any WallClock)
     /// Whoever can open the operator socket is the operator on this machine.
     case local
 
@@ -15,10 +15,11 @@ enum Authentication: Sendable {
     var isLocal: Bool { if case .local = self { true } else { false } }
 
     fileprivate func principal(_ request: Request, doing: String) async throws -> Principal {
-        guard case .token(let verifier, let users, let clock) = self else { return .local }
+        guard case .token(let keys, let users, let clock) = self else { return .local }
         guard let token = request.bearerCredential else {
             throw Fault(.unauthenticated, doing: doing, "send an access token as Authorization: Bearer")
         }
+        let verifier = TokenVerifier(keys: keys.tokenKeys, audience: "control")
         guard let claims = try? verifier.verify(token, at: clock.now()), let id = UserID(claims.sub),
             let user = try await users.user(id)
         else {

@@ -11,7 +11,7 @@ struct Sessions: Sendable {
     let brands: BrandStore
     let passwords: PasswordWorker
     let throttle: LoginThrottle
-    let signer: TokenSigner
+    let keys: PlatformKeys
     /// The edge's base URL.
     let edge: String
     let clock: any WallClock
@@ -89,7 +89,7 @@ struct Sessions: Sendable {
     }
 
     private func access(subject: String, audience: String, role: UserRole) throws -> String {
-        try signer.sign(
+        try keys.signer.sign(
             TokenClaims(
                 sub: subject, aud: audience, role: role.rawValue, iat: clock.now(),
                 lifetime: Sessions.accessLifetime))

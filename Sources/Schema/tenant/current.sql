@@ -12,6 +12,7 @@ create table brand_state (
     status_reason  text,                                  -- why it is suspended
     settings       jsonb not null,
     limits         jsonb not null,
+    token_keys     text[] not null default '{}',          -- of user tokens, in Base64URL; none: those of its start
     revision       bigint not null,
     schema_version integer not null,
     updated_at     timestamptz not null default now()
