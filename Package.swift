@@ -101,7 +101,7 @@ let targets: [Target] = [
             "Web", "Embedded", "Kernel", "Reactor", httpClient, hummingbird, lifecycle, logging, metrics,
             nio,
         ], resources: [.embedInCode("openapi.yaml")]),
-    room("ConstIntelCommand", ["Contract", "Kernel", argumentParser, httpClient, nio, nioPosix]),
+    room("ConstIntelCommand", ["Contract", "Sealing", "Kernel", argumentParser, httpClient, nio, nioPosix]),
 
     // The executables.
     .executableTarget(

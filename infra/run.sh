@@ -128,6 +128,7 @@ set_up() {
         say ""
         constintel user create admin@constintel.local --role admin
     fi
+    constintel platform rotate-recovery-passphrase --if-absent
     constintel brand create demo --if-absent --name "CDNOW" --industry music --country US --currency USD \
         --brand-plan enterprise
     if ! constintel key list demo --limit 200 --output json | grep -q '"name":"quickstart"'; then

@@ -280,4 +280,6 @@ setup_postgres
 setup_redis
 setup_edge
 setup_daemon
+step "The recovery passphrase of the master key, unless there is one"
+"$programs/current/constintel" platform rotate-recovery-passphrase --if-absent
 step "Installed. See: constintel status; systemctl status constinteld; runbooks/systemd.md"

@@ -14,7 +14,7 @@ struct BrandGroup: AsyncParsableCommand {
         subcommands: [
             BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandUsage.self,
             BrandRefold.self, BrandUpdate.self, BrandSuspend.self, BrandResume.self, BrandPlan.self,
-            BrandTrial.self, BrandDelete.self, BrandUndelete.self, BrandPurge.self,
+            BrandTrial.self, BrandDelete.self, BrandUndelete.self, BrandPurge.self, SettingsGroup.self,
         ])
 }
 
