@@ -38,9 +38,17 @@ public protocol Supervisor: Sendable {
 
     /// The names of units whose status changes from now on, or that are forgotten.
     func changes() async -> UnitChanges
+
+    /// What the unit has written, and what its supervisor has written about it; it need not run, or be known.
+    ///
+    /// - Parameter file: the unit's `UnitSpecification.logFile`, which is read where there is no journal.
+    func log(_ name: String, file: String, from start: LogStart) async throws -> any UnitLogReader
 }
 
 extension Supervisor {
+    public func log(_ name: String, file: String, from start: LogStart) async throws -> any UnitLogReader {
+        throw Fault(.unavailable, doing: "read the log of \(name)", "its supervisor keeps none")
+    }
     public func wake(_ name: String) async throws {}
     public func clean(_ name: String) async throws {}
 }

@@ -31,6 +31,8 @@ public struct UnitSpecification: Sendable {
     public var workingDirectory = "/"
     /// Where standard output and error are appended. Under systemd they go to the journal instead.
     public var logFile: String
+    /// Whether what happens to the child is written there too: for children whose log is shown to people.
+    public var notesInLog = false
     /// How the child says that it serves.
     public var readiness: Readiness
     /// The signal that asks the child to finish its work and leave.

@@ -53,6 +53,9 @@ struct OpenAPITests {
                 == OperationView.Step.State.allCases.map(\.rawValue))
         #expect(try texts("schemas/Problem/properties/code/enum") == Fault.Code.allCases.map(\.rawValue))
         #expect(try texts("schemas/Industry/enum") == Industry.allCases.map(\.rawValue))
+        let line = "schemas/LogEntry/properties"
+        #expect(try texts("\(line)/level/enum") == LogEntry.Level.allCases.map(\.rawValue))
+        #expect(try texts("\(line)/source/enum") == LogEntry.Source.allCases.map(\.rawValue))
         let days = "schemas/BrandDeletion/properties/graceDays"
         #expect(try texts("\(days)/maximum") == ["\(Lifecycle.longestGraceDays)"])
         #expect(try texts("\(days)/default") == ["\(Lifecycle.graceDays)"])

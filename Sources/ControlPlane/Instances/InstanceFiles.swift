@@ -92,6 +92,9 @@ struct InstanceFiles: Sendable {
 
     /// Everything that `remove` removes.
     func paths(_ slug: Slug) -> [String] {
-        [layout.marker(slug), layout.socket(slug), layout.log(slug), layout.instance(slug)]
+        [
+            layout.marker(slug), layout.socket(slug), layout.log(slug), layout.oldLog(slug),
+            layout.instance(slug),
+        ]
     }
 }

@@ -38,6 +38,11 @@ struct Instances: Sendable {
         try await supervisor.awaitReady(slug.unitName)
     }
 
+    /// A place in what the instance has written, and what was written about it.
+    func log(_ slug: Slug, from start: LogStart) async throws -> any UnitLogReader {
+        try await supervisor.log(slug.unitName, file: files.layout.log(slug), from: start)
+    }
+
     /// Writes what the brand's schema must say, if it says something older.
     func project(_ slug: Slug) async throws {
         guard let projection = try await projection(slug) else { return }
@@ -57,6 +62,7 @@ struct Instances: Sendable {
             name: slug.unitName, executable: releases.executable(instance.release),
             arguments: ["--configuration", files.configurationPath(slug)],
             logFile: files.layout.log(slug), readiness: .notify)
+        unit.notesInLog = true
         unit.limits = instance.limits.ofUnit
         if files.places.isUnderSystemd {
             // It cannot read its files where they are; its configuration is a credential too.

@@ -1,9 +1,7 @@
 import Contract
-import Foundation
 import HTTPTypes
 import Hummingbird
 import Kernel
-import NIOCore
 import Postgres
 import Web
 
@@ -11,6 +9,7 @@ import Web
 struct OperationRoutes: Sendable {
     let operations: Operations
     let changes: Changes
+    let streams: EventStreams
 
     func add(to admin: RouterGroup<WebContext>) {
         admin.get("operations") { request, context in
@@ -33,7 +32,7 @@ struct OperationRoutes: Sendable {
             let id = try context.parameter("id")
             // What does not exist is a 404 here; once the stream has begun it could only break off.
             _ = try await operations.show(id)
-            return events(id)
+            return try events(id, doing: doing)
         }
         addSteering(to: admin)
     }
@@ -69,22 +68,13 @@ struct OperationRoutes: Sendable {
     }
 
     /// Server-sent events: one `operation` for each change, the last with the final state.
-    private func events(_ id: String) -> Response {
-        var headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
-        // Asks nginx to pass each event on at once.
-        if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
-        return Response(
-            status: .ok, headers: headers,
-            body: ResponseBody { writer in
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-                try await operations.follow(id) { view in
-                    guard let view else { return try await writer.write(ByteBuffer(string: ": waiting\n\n")) }
-                    let data = String(decoding: try encoder.encode(view), as: UTF8.self)
-                    try await writer.write(ByteBuffer(string: "event: operation\ndata: \(data)\n\n"))
-                }
-                try await writer.finish(nil)
-            })
+    private func events(_ id: String, doing: String) throws(Fault) -> Response {
+        try streams.open(doing: doing) { events in
+            try await operations.follow(id) { view in
+                guard let view else { return try await events.heartbeat() }
+                try await events.send("operation", json: view)
+            }
+        }
     }
 }
 

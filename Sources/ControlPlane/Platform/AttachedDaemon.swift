@@ -2,6 +2,7 @@ import Foundation
 import Kernel
 import Logging
 import Postgres
+import Reactor
 import Redis
 import ServiceLifecycle
 import Supervision
@@ -177,7 +178,7 @@ private struct AttachedStart: Service {
         case .systemd:
             return SystemdSupervisor(
                 template: Slug.unitTemplate, bus: SystemdBus(on: ground.reactor, logger: ground.logger),
-                journal: Journal(on: ground.reactor), logger: ground.logger)
+                journal: Journal(on: Reactor()), logger: ground.logger)
         case .children:
             let supervisor = try ChildProcessSupervisor(directory: ground.layout.run, logger: ground.logger)
             // Ended by cancellation, so that the instances go on.

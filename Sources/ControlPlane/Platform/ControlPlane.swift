@@ -19,6 +19,7 @@ struct ControlPlane: Sendable {
     private let keyRoutes: KeyRoutes
     private let userRoutes: UserRoutes
     private let operationRoutes: OperationRoutes
+    private let logRoutes: LogRoutes
     private let jobRoutes: JobRoutes
     private let planRoutes: PlanRoutes
     private let metricsRoutes: BrandMetricsRoutes
@@ -88,7 +89,9 @@ struct ControlPlane: Sendable {
         keyRoutes = KeyRoutes(
             brands: brands, keys: ControlPlane.keys(foundations, instances), changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
-        operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes)
+        let streams = EventStreams()
+        operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes, streams)
+        logRoutes = LogRoutes(brands: brands, instances: instances, streams: streams)
         platformRoutes = ControlPlane.platformRoutes(foundations)
         keyRotation = ControlPlane.keyRotation(foundations, instances)
         platformKeyRoutes = PlatformKeyRoutes(rotation: keyRotation, changes: changes)
@@ -142,12 +145,12 @@ struct ControlPlane: Sendable {
     }
 
     private static func operationRoutes(
-        _ foundations: Foundations, _ store: OperationStore, _ changes: Changes
+        _ foundations: Foundations, _ store: OperationStore, _ changes: Changes, _ streams: EventStreams
     ) -> OperationRoutes {
         let steps = StepStore(pool: foundations.control)
         return OperationRoutes(
             operations: Operations(store: store, steps: steps, pauses: foundations.saga.clock),
-            changes: changes)
+            changes: changes, streams: streams)
     }
 
     /// The directory itself where `path` leads to another: an instance may see that and not the way to it.
@@ -227,6 +230,7 @@ extension ControlPlane {
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
+        logRoutes.add(to: admin)
         jobRoutes.add(to: admin)
         planRoutes.add(to: admin)
         metricsRoutes.add(to: admin)

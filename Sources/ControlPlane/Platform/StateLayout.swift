@@ -17,6 +17,8 @@ struct StateLayout: Sendable {
     var instanceSockets: String { "\(run)/instances" }
     /// What one brand's instance prints.
     func log(_ slug: Slug) -> String { "\(logs)/\(slug.unitName).log" }
+    /// What it printed before that became too much.
+    func oldLog(_ slug: Slug) -> String { "\(log(slug)).1" }
     /// Installed releases of the instance program.
     var releases: String { "\(root)/releases" }
     var secrets: String { "\(root)/secrets" }

@@ -18,6 +18,8 @@ public actor ChildProcessSupervisor: Supervisor, Service {
     private let begun: AsyncStream<ChildUnit>
     private let begin: AsyncStream<ChildUnit>.Continuation
     private let turns = UnitTurns()
+    /// How often the children's logs are looked at, whether they have grown too large.
+    static let logPeriod = Duration.seconds(20)
 
     /// Keeps records and notification sockets in `directory`, which must be private; `clock` is waited on for
     /// pauses and time-outs, `wallClock` dates the statuses.
@@ -33,6 +35,8 @@ public actor ChildProcessSupervisor: Supervisor, Service {
     /// Keeps the units alive until graceful shutdown, then stops them.
     public func run() async throws {
         await withDiscardingTaskGroup { group in
+            group.addTask { await self.boundLogs() }
+            defer { group.cancelAll() }
             for await unit in begun.cancelOnGracefulShutdown() {
                 group.addTask { await unit.supervise() }
             }
@@ -102,6 +106,12 @@ extension ChildProcessSupervisor {
 
     public func changes() -> UnitChanges { surroundings.board.changes() }
 
+    public nonisolated func log(
+        _ name: String, file: String, from start: LogStart
+    ) -> any UnitLogReader {
+        LogFileReader(file, from: start, clock: surroundings.clock)
+    }
+
     /// The units that an earlier supervisor left running or recorded, and that have not been started since.
     public func leftovers() -> [String] {
         let known = Set(units.map(\.name))
@@ -123,6 +133,18 @@ extension ChildProcessSupervisor {
 }
 
 extension ChildProcessSupervisor {
+    /// Keeps the children's logs small until it is cancelled.
+    private func boundLogs() async {
+        while !Task.isCancelled {
+            do { try await surroundings.clock.sleep(for: ChildProcessSupervisor.logPeriod) } catch { return }
+            for file in Set(units.map(\.specification.logFile)) {
+                do { try LogFile.bound(file) } catch {
+                    surroundings.logger.warning("the log \(file) is not kept small: \(error)")
+                }
+            }
+        }
+    }
+
     private func find(_ name: String) -> ChildUnit? { units.first { $0.name == name } }
 
     private func remove(_ unit: ChildUnit) async {

@@ -76,6 +76,7 @@ extension ChildUnit {
         if let process {
             enter(.stopping)
             await end(process)
+            note("\(name) was stopped", .info)
         }
         process = nil
         notifications = nil
@@ -95,7 +96,7 @@ extension ChildUnit {
     private func end(_ process: ChildProcess) async {
         let limit = specification.stopTimeout
         let left = await process.end(by: specification.stopSignal, within: limit, on: clock)
-        if !left { logger.warning("\(name) did not leave when asked and was killed") }
+        if !left { note("\(name) did not leave when asked and was killed", .warning) }
     }
 }
 
@@ -123,6 +124,7 @@ extension ChildUnit {
             return files.remove()
         }
         process = launched
+        note("\(name) was launched as process \(launched.identity.pid)", .debug)
         enter(.starting)
     }
 
@@ -131,7 +133,7 @@ extension ChildUnit {
         if let record = files.load() {
             if let found = ChildProcess(adopting: record.process) {
                 if record.specification == digest {
-                    logger.info("\(name) is running already and is adopted", metadata: pidMetadata(found))
+                    note("\(name) is running already and is adopted", .info, pidMetadata(found))
                     process = found
                     enter(record.isReady ? .ready : .starting)
                     return true
@@ -162,7 +164,7 @@ extension ChildUnit {
             do {
                 return try await launch(adopting: false)
             } catch {
-                logger.error("\(name) cannot be started: \(error)")
+                note("\(name) cannot be started: \(error)", .error)
                 attemptsInVain += 1
                 status.lastExit = error.detail
                 enter(.failed)
@@ -231,7 +233,7 @@ extension ChildUnit {
         guard self.process === process, status.state == .starting else { return }
         attemptsInVain = 0
         enter(.ready)
-        logger.info("\(name) is ready", metadata: pidMetadata(process))
+        note("\(name) is ready", .info, pidMetadata(process))
         do {
             try record(process, isReady: true)
         } catch {
@@ -242,7 +244,7 @@ extension ChildUnit {
     private func enforceStartTimeout(of process: ChildProcess) async {
         do { try await clock.sleep(for: specification.startTimeout) } catch { return }
         guard self.process === process, status.state == .starting else { return }
-        logger.error("\(name) was not ready in \(specification.startTimeout) and is killed")
+        note("\(name) was not ready in \(specification.startTimeout) and is killed", .error)
         process.signal(SIGKILL)
     }
 
@@ -254,7 +256,7 @@ extension ChildUnit {
         self.process = nil
         status.lastExit = epitaph
         status.message = nil
-        if !isHurried { logger.warning("\(name) ended (\(epitaph)) and is started again") }
+        if !isHurried { note("\(name) ended (\(epitaph)) and is started again", .warning) }
         enter(.failed)
     }
 }
@@ -262,6 +264,14 @@ extension ChildUnit {
 // MARK: - Telling others
 
 extension ChildUnit {
+    /// Tells our own log, and the unit's where that is wanted.
+    private func note(_ text: String, _ level: Logger.Level, _ metadata: Logger.Metadata? = nil) {
+        logger.log(level: level, "\(text)", metadata: metadata)
+        guard specification.notesInLog else { return }
+        let line = LogLine.note(text, level: level.rawValue, at: surroundings.wallClock.now())
+        LogFile.append(line, to: specification.logFile)
+    }
+
     /// Returns when the unit is ready.
     func awaitReady() async throws(Fault) {
         for await status in statusUpdates() {

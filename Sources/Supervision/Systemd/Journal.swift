@@ -55,7 +55,12 @@ public actor Journal {
         -> JournalEntries
     {
         let wanted = min(max(0, count), Journal.maximumEntries)
-        return JournalEntries(reactor: reactor, unit: unit, count: wanted, cursor: cursor)
+        return JournalEntries(reactor: reactor, unit: unit, start: cursor.map { .after($0) } ?? .last(wanted))
+    }
+
+    /// A place among the entries about a unit.
+    nonisolated func reader(of unit: String, from start: LogStart) -> JournalReader {
+        JournalReader(JournalFollower(reactor, unit: unit, start: start))
     }
 }
 
@@ -77,7 +82,7 @@ public struct JournalEntries: AsyncSequence, Sendable {
         public func next() async throws -> JournalEntry? {
             let follower = follower
             return try await withTaskCancellationHandler {
-                try await follower.next()
+                try await follower.next(1).first
             } onCancel: {
                 follower.leave()
             }
@@ -86,75 +91,9 @@ public struct JournalEntries: AsyncSequence, Sendable {
 
     fileprivate let reactor: Reactor
     fileprivate let unit: String
-    fileprivate let count: Int
-    fileprivate let cursor: String?
+    fileprivate let start: LogStart
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(JournalFollower(reactor, unit: unit, count: count, cursor: cursor))
-    }
-}
-
-/// One reader's place in the journal.
-private actor JournalFollower {
-    private let reactor: Reactor
-    private let unit: String
-    private let count: Int
-    private let cursor: String?
-    private var handle: JournalHandle?
-    private var watched: Int32?
-    private var waiter: CheckedContinuation<Void, Never>?
-    private var hasLeft = false
-    private var read = 0
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
-
-    init(_ reactor: Reactor, unit: String, count: Int, cursor: String?) {
-        self.reactor = reactor
-        self.unit = unit
-        self.count = count
-        self.cursor = cursor
-    }
-
-    func next() async throws -> JournalEntry? {
-        if watched == nil, !hasLeft { try open() }
-        while !hasLeft {
-            if let entry = try handle?.next() {
-                read += 1
-                if read.isMultiple(of: Journal.batch) { await Task.yield() }
-                return entry
-            }
-            await withCheckedContinuation { waiter = $0 }
-        }
-        return nil
-    }
-
-    private func open() throws {
-        handle = try JournalHandle(unit: unit)
-        // The descriptor first: what is written between the two is then seen in any case.
-        let descriptor = try handle?.descriptor()
-        if let cursor { try handle?.seek(after: cursor) } else { try handle?.seek(beforeEnd: count) }
-        guard let descriptor else { return }
-        watched = descriptor
-        reactor.watch(descriptor, for: .read) { _ in self.assumeIsolated { $0.wake() } }
-    }
-
-    private func wake() {
-        handle?.process()
-        waiter?.resume()
-        waiter = nil
-    }
-
-    /// Closes the journal; who waits gets nil.
-    nonisolated func leave() {
-        reactor.submit { self.assumeIsolated { $0.close() } }
-    }
-
-    private func close() {
-        hasLeft = true
-        if let watched { reactor.unwatch(watched) }
-        watched = nil
-        handle = nil
-        waiter?.resume()
-        waiter = nil
+        AsyncIterator(JournalFollower(reactor, unit: unit, start: start))
     }
 }

@@ -46,6 +46,11 @@ struct JournalHandle: ~Copyable {
         if moved < count + 1 { try check(sd_journal_seek_head(journal)) }
     }
 
+    /// Moves so that the next entry is the first one that is not older.
+    func seek(since instant: Timestamp) throws(Fault) {
+        try check(sd_journal_seek_realtime_usec(journal, UInt64(clamping: instant.microseconds)))
+    }
+
     /// Moves so that the next entry is the first one after that with `cursor`, or after its time when it is
     /// there no more. Throws when the text is no cursor.
     func seek(after cursor: String) throws(Fault) {

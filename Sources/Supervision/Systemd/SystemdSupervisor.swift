@@ -110,6 +110,11 @@ extension SystemdSupervisor {
         return changes
     }
 
+    public func log(_ name: String, file: String, from start: LogStart) throws -> any UnitLogReader {
+        try check(name)
+        return journal.reader(of: "\(name).service", from: start)
+    }
+
     /// What systemd, the files and the process say of the unit.
     func look(_ name: String) async throws -> UnitPair {
         let written = files.written(name)
