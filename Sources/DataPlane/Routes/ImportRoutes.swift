@@ -12,11 +12,13 @@ struct ImportRoutes: Sendable {
     let operations: OperationStore
     let rejections: RejectionStore
     let brand: BrandFollower
+    let streams = EventStreams()
 
     func add(to router: RouterGroup<WebContext>) {
         router.post("integrations/csv", use: receive)
         router.get("operations", use: list)
         router.get("operations/:id", use: show)
+        router.get("operations/:id/events", use: follow)
         router.get("operations/:id/rejections", use: rejections)
     }
 
@@ -70,7 +72,7 @@ struct ImportRoutes: Sendable {
             Page(items: items, nextCursor: found.count > limit ? items.last.map { String($0.row) } : nil))
     }
 
-    private func operation(_ context: WebContext, doing: String) async throws -> OperationView {
+    func operation(_ context: WebContext, doing: String) async throws -> OperationView {
         guard let id = OperationID(try context.parameter("id")), let operation = try await operations.show(id)
         else {
             throw Fault(.notFound, doing: doing, "there is no operation of this id")
