@@ -54,6 +54,8 @@ import Testing
             (["brand", "delete", "demo", "--grace-days", "soon"], "--grace-days"),
             (["instance", "upgrade", "demo"], "release"),
             (["instance", "pause", "demo"], "--reason"),
+            (["instance", "logs", "demo", "--lines", "0"], "1 to 1000"),
+            (["instance", "logs", "demo", "--since", "soon"], "15m"),
             (["operation", "watch", "7"], "36 characters"),
             (["operation", "list", "--state", "odd"], "stuck"),
             (["brand", "list", "--output", "xml"], "json"),
@@ -91,7 +93,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 93)
+        #expect(count == 94)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {

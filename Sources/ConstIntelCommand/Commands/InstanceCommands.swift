@@ -6,13 +6,13 @@ import Kernel
 struct InstanceGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance",
-        abstract: "Start, stop, upgrade and pause the processes that serve brands.",
+        abstract: "Start, stop, upgrade and pause the processes that serve brands, and read their logs.",
         discussion: """
             Example:
               constintel instance restart acme
             """,
         subcommands: [
-            InstanceShow.self, InstanceStart.self, InstanceStop.self, InstanceRestart.self,
+            InstanceShow.self, InstanceLogs.self, InstanceStart.self, InstanceStop.self, InstanceRestart.self,
             InstanceUpgrade.self, InstanceRollback.self, InstancePause.self, InstanceUnpause.self,
         ])
 }
