@@ -19,7 +19,7 @@ struct ControlPlane: Sendable {
     private let keyRoutes: KeyRoutes
     private let userRoutes: UserRoutes
     private let operationRoutes: OperationRoutes
-    private let logRoutes: LogRoutes
+    private let streams = EventStreams()
     private let jobRoutes: JobRoutes
     private let planRoutes: PlanRoutes
     private let metricsRoutes: BrandMetricsRoutes
@@ -89,9 +89,7 @@ struct ControlPlane: Sendable {
         keyRoutes = KeyRoutes(
             brands: brands, keys: ControlPlane.keys(foundations, instances), changes: changes)
         userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
-        let streams = EventStreams()
         operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes, streams)
-        logRoutes = LogRoutes(brands: brands, instances: instances, streams: streams)
         platformRoutes = ControlPlane.platformRoutes(foundations)
         keyRotation = ControlPlane.keyRotation(foundations, instances)
         platformKeyRoutes = PlatformKeyRoutes(rotation: keyRotation, changes: changes)
@@ -230,7 +228,8 @@ extension ControlPlane {
         keyRoutes.add(to: admin)
         userRoutes.add(to: admin)
         operationRoutes.add(to: admin)
-        logRoutes.add(to: admin)
+        LogRoutes(brands: brandRoutes.brands, instances: ControlPlane.instances(foundations), streams: streams)
+            .add(to: admin)
         jobRoutes.add(to: admin)
         planRoutes.add(to: admin)
         metricsRoutes.add(to: admin)
