@@ -137,11 +137,12 @@ extension TestBrand {
         let normaliser = IdentifierNormaliser(country: settings.country)
         let rows = try await database.run(
             """
-            select occurred_at, event_key, source, event_type = 'sign_out', payload -> 'identifiers'
+            select occurred_at, event_key, source, event_type = 'sign_out', payload -> 'identifiers',
+                   coalesce(stands_for, 1)
             from customer_raw_event where not test
             """
-        ).decode((Timestamp, String, String, Bool, JSONB).self)
-        let events = try rows.map { occurredAt, key, source, isSignOut, sent in
+        ).decode((Timestamp, String, String, Bool, JSONB, Int).self)
+        let events = try rows.map { occurredAt, key, source, isSignOut, sent, standsFor in
             let sent = try sent.decode([String: String].self).map {
                 SentIdentifier(kind: try #require(IdentifierKind(rawValue: $0.key)), value: $0.value)
             }
@@ -149,7 +150,7 @@ extension TestBrand {
             return IdentityEvent(
                 order: EventOrder(occurredAt: occurredAt, key: key, source: source), isSignOut: isSignOut,
                 carried: try result.usable.map { .init(id: try #require(ids[$0]), kind: $0.kind) },
-                hasUnusableStrong: result.hasUnusableStrong)
+                hasUnusableStrong: result.hasUnusableStrong, standsFor: standsFor)
         }
         let decisions = try await database.run(
             "select sequence, kind, left_ids, right_ids, by_limit from identity_decision"

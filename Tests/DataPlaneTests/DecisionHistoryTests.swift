@@ -68,7 +68,7 @@ struct DecisionHistoryTests {
 
 extension Sent {
     /// An event with one to four of a dozen values, within 70 days.
-    fileprivate static func dense(_ key: String, using random: inout SeededGenerator) -> Sent {
+    static func dense(_ key: String, using random: inout SeededGenerator) -> Sent {
         var identifiers: [SentIdentifier] = []
         func add(_ kind: IdentifierKind, _ value: String, once times: Int, _ random: inout SeededGenerator) {
             if Int.random(in: 0..<times, using: &random) == 0 {
@@ -124,7 +124,7 @@ extension TestBrand {
         }
     }
 
-    private func request(_ intent: RandomHistory.Intent) async throws -> DecisionRequest? {
+    func request(_ intent: RandomHistory.Intent) async throws -> DecisionRequest? {
         switch intent {
         case .block(let value): return try await known([value]).first.map { .block($0.id) }
         case .unblock(let value): return try await known([value]).first.map { .unblock($0.id) }
@@ -168,9 +168,16 @@ extension TestBrand {
         ).decode((IdentifierID, ProfileID?).self).map { (id: $0, profile: $1) }
     }
 
+    /// A pending row, the same in every brand that has lived through the same.
     private func row(_ place: Int) async throws -> ReviewRowID? {
-        let rows = try await ReviewQueue(database: writerDatabase).list(behind: nil, limit: 100)
-        return rows.isEmpty ? nil : ReviewRowID(rows[place % rows.count].cursor.id)
+        try await writerDatabase.transaction { _ = try await ReviewQueue.refresh(in: $0) }
+        let rows = try await database.run(
+            """
+            select id from manual_merge_queue where status = 'pending'
+            order by low_ids, high_ids, identifier_id
+            """
+        ).decode(ReviewRowID.self)
+        return rows.isEmpty ? nil : rows[place % rows.count]
     }
 
     /// Something that may be decided, about whatever is there.

@@ -21,12 +21,17 @@ package struct IdentityEvent: Sendable {
     package let carried: [Carried]
     /// Whether a strong identifier was sent that stands for nothing, such as a phone of three digits.
     package let hasUnusableStrong: Bool
+    /// For how many events it stands, itself included: more than one where others like it have gone.
+    package let standsFor: Int
 
-    package init(order: EventOrder, isSignOut: Bool, carried: [Carried], hasUnusableStrong: Bool) {
+    package init(
+        order: EventOrder, isSignOut: Bool, carried: [Carried], hasUnusableStrong: Bool, standsFor: Int = 1
+    ) {
         self.order = order
         self.isSignOut = isSignOut
         self.carried = carried
         self.hasUnusableStrong = hasUnusableStrong
+        self.standsFor = standsFor
     }
 }
 

@@ -47,8 +47,15 @@ struct Refold {
         return report
     }
 
+    /// To be called first in a transaction that reads anything before it plans: see
+    /// `RefoldTransactionStore.keepMonths`.
+    func keepMonths(in transaction: PostgresTransaction) async throws {
+        try await session.keepMonths(in: transaction)
+    }
+
     private func prepare(in transaction: PostgresTransaction) async throws {
         try await session.allowTime(in: transaction)
+        try await session.keepMonths(in: transaction)
         try await identity.prepare(in: transaction)
         try await orders.prepare(in: transaction)
         try await profiles.prepare(in: transaction)

@@ -11,7 +11,7 @@ struct RefoldEventStore {
     /// Purchases, with all that they say, that are read at a time.
     static let pagePurchases = 1_000
 
-    /// How many events count.
+    /// How many events there are to be read.
     func count(in transaction: PostgresTransaction) async throws -> Int64 {
         try await transaction.run("select count(*) from customer_raw_event where not test")[0]
             .decode(Int64.self)
@@ -26,7 +26,7 @@ struct RefoldEventStore {
             """
             declare refold_events no scroll cursor for
             select id, created_at, event_type = 'sign_out', occurred_at, event_key, source,
-                   payload -> 'identifiers', payload #> '{properties,consent}'
+                   payload -> 'identifiers', payload #> '{properties,consent}', coalesce(stands_for, 1)
             from customer_raw_event where not test order by created_at, id
             """)
         while true {
@@ -38,15 +38,16 @@ struct RefoldEventStore {
     }
 
     private func stored(_ row: PostgresRow) throws -> RefoldHistory.Stored {
-        let (id, receivedAt, isSignOut, occurredAt, key, source, identifiers, consent) = try row.decode(
-            (EventID, Timestamp, Bool, Timestamp, String, String, JSONB, JSONB?).self)
+        let (id, receivedAt, isSignOut, occurredAt, key, source, identifiers, consent, count) =
+            try row.decode(
+                (EventID, Timestamp, Bool, Timestamp, String, String, JSONB, JSONB?, Int).self)
         let consents = try consent.map { consent in
             let properties = JSONText.object([(name: ConsentStatement.property, value: consent.bytes)])
             return try ConsentStatement.all(
                 in: JSONText.checking(properties), doing: "fold the consent of event \(id)")
         }
         return RefoldHistory.Stored(
-            id: id, receivedAt: receivedAt,
+            of: (id, receivedAt, standsFor: count),
             order: EventOrder(occurredAt: occurredAt, key: key, source: source), isSignOut: isSignOut,
             content: (try sent(identifiers), consents ?? []))
     }

@@ -103,7 +103,7 @@ struct RefoldProfileStore {
 
     private static var totals: RefoldCheck {
         let counted: SQL = """
-            (select 1 as id, (select count(*) from refold_event) as events,
+            (select 1 as id, (select coalesce(sum(stands_for), 0)::bigint from refold_event) as events,
                     (select count(*) from refold_profile) as profiles)
             """
         return RefoldCheck(

@@ -99,7 +99,8 @@ struct Refolds: Service {
             }
         } else {
             let report = try await database.transaction(.repeatableRead) { transaction in
-                try await store.hold(id, in: transaction) ? refold.plan(in: transaction) : nil
+                try await refold.keepMonths(in: transaction)
+                return try await store.hold(id, in: transaction) ? refold.plan(in: transaction) : nil
             }
             if let report { try await store.finish(id, report, on: database) }
         }

@@ -30,11 +30,15 @@ public struct EventListStore: Sendable {
             'identifiers', e.payload -> 'identifiers', 'properties', e.payload -> 'properties')::text
         """
 
-    /// The newest events first, by when they were received; at most `limit`, behind `cursor`.
+    /// Whether an event is there as it was sent: behind a checkpoint is only what folding needs.
+    private static let isWhole: SQL = "e.created_at >= (select received_before from fold_checkpoint)"
+
+    /// The newest events first, by when they were received; at most `limit`, behind `cursor`. None from behind
+    /// a checkpoint.
     public func list(
         _ filter: Filter, behind cursor: PageCursor?, limit: Int
     ) async throws -> [ListedDocument] {
-        var condition: SQL = "true"
+        var condition = EventListStore.isWhole
         if let cursor { condition += " and (e.created_at, e.id) < (\(cursor.instant), \(cursor.id))" }
         if let type = filter.type { condition += " and e.event_type = \(type.rawValue)" }
         if let profile = filter.profile { condition += " and e.customer_profile_id = \(profile)" }
@@ -57,7 +61,7 @@ public struct EventListStore: Sendable {
             """
             select \(EventListStore.document) from customer_raw_event e
             where e.id = \(id) and e.created_at >= \(received)
-              and e.created_at < \(received + .milliseconds(1))
+              and e.created_at < \(received + .milliseconds(1)) and \(EventListStore.isWhole)
             """)
         return try rows.first?.decode(String.self)
     }
@@ -65,7 +69,8 @@ public struct EventListStore: Sendable {
     /// Where a committed event is.
     public enum Place: Sendable {
         case profile(ProfileID)
-        /// It counts for the brand and belongs to no profile.
+        /// It counts for the brand and belongs to no profile, or has been folded into a checkpoint, which may
+        /// have forgotten it.
         case nobody
         /// No event of this key is stored.
         case notStored

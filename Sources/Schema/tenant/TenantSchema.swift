@@ -7,8 +7,8 @@ public enum TenantSchema {
     /// schema.
     public static var sql: String { String(decoding: PackageResources.current_sql, as: UTF8.self) }
 
-    /// Tables that the control plane projects and the instance only reads.
-    public static let projected = ["brand_state", "api_key"]
+    /// Tables that the control plane writes and the instance only reads.
+    public static let projected = ["brand_state", "api_key", "fold_checkpoint"]
 
     /// Tables whose rows the instance reads and writes.
     public static let written = [

@@ -54,6 +54,7 @@ create table customer_raw_event (
     test                boolean not null default false,   -- kept and listed; neither folded nor counted
     placed_on           uuid,                             -- the identifier that placed it; kept for ever
     customer_profile_id uuid,                             -- the profile that identifier is in now
+    stands_for          bigint,                           -- in a checkpoint: how many events, itself included
     primary key (id, created_at)
 ) partition by range (created_at);
 
@@ -86,6 +87,161 @@ end
 $$;
 revoke execute on function ensure_event_partitions(integer) from public;
 select ensure_event_partitions(12);
+
+-- Retention. Events that were received before `received_before` are not kept as they were sent: the partition
+-- of their month is a checkpoint, which has what folding them again needs, and nothing more.
+create table fold_checkpoint (
+    id              smallint primary key default 1 check (id = 1),
+    received_before timestamptz not null default '-infinity',
+    swept_before    timestamptz not null default '-infinity'  -- identifier_event names no event that is gone
+);
+insert into fold_checkpoint default values;
+
+-- The months of receipt that end by `cutoff` and are not folded yet, the oldest first: those that have a
+-- partition, and those whose events are in the default one.
+create function months_to_fold(cutoff timestamptz)
+    returns table (starts timestamptz, ends timestamptz, name text) language sql stable as $$
+    select made.starts, made.ends, made.name
+    from (
+        select c.relname::text as name,
+               (regexp_match(bounds, 'FROM \(''([^'']+)''\)'))[1]::timestamptz as starts,
+               (regexp_match(bounds, 'TO \(''([^'']+)''\)'))[1]::timestamptz as ends
+        from pg_inherits join pg_class c on c.oid = inhrelid
+        cross join pg_get_expr(c.relpartbound, c.oid) as bounds
+        where inhparent = 'customer_raw_event'::regclass
+    ) as made
+    where made.ends <= cutoff and made.starts >= (select received_before from fold_checkpoint)
+    union all
+    select month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC', null
+    from (
+        select distinct date_trunc('month', created_at at time zone 'UTC') as month
+        from customer_raw_event_default
+    ) as unforeseen
+    where (month + interval '1 month') at time zone 'UTC' <= cutoff
+    order by starts
+$$;
+
+-- What folding needs of the events that were received in a month.
+-- - Time plays a part in where an event with weak identifiers is placed, and a later sign-in may change that:
+--   each of them stays, without what it says besides. So does each purchase, as a version of its order, and
+--   each event with so many strong identifiers that limits may look at its ties more than once.
+-- - Others that carry the same and consent to the same do the same. Of each such group stay the first and the
+--   last by the order of events, and the one that was received first, which gave new identifiers their ids;
+--   the first stands for those that go.
+-- - Events of test keys go.
+create function checkpoint_of(first timestamptz, behind timestamptz)
+    returns setof customer_raw_event language sql stable as $$
+    with received as materialized (
+        select e.*, payload -> 'identifiers' as carried, payload #> '{properties,consent}' as consent,
+               event_type = 'purchase' as is_purchase,
+               event_type = 'purchase'
+                   or payload -> 'identifiers' ?| array['device_id', 'cookie_id', 'qr_id']
+                   or (select count(*) from jsonb_object_keys(payload -> 'identifiers') as kind
+                       where kind in ('phone', 'whatsapp', 'email', 'loyalty_id', 'upi_id')) > 3 as stays
+        from customer_raw_event e where created_at >= first and created_at < behind and not test
+    ), grouped as (
+        select *,
+               row_number() over (alike order by occurred_at, event_key, source) as nth,
+               row_number() over (alike order by occurred_at desc, event_key desc, source desc) as nth_last,
+               row_number() over (alike order by created_at, id) as nth_received,
+               sum(coalesce(stands_for, 1)) over alike as events
+        from received where not stays
+        window alike as (partition by carried, consent)
+    ), chosen as (
+        select *, count(*) over (partition by carried, consent) as chosen
+        from grouped where 1 in (nth, nth_last, nth_received)
+    ), kept as (
+        select id, created_at, 1::bigint as events from received where stays
+        union all
+        select id, created_at, case nth when 1 then events - chosen + 1 else 1 end from chosen
+    )
+    select id, created_at, case when event_type in ('purchase', 'sign_out') then event_type else 'custom' end,
+           occurred_at, case when is_purchase then channel else '' end, source, event_key,
+           jsonb_build_object('identifiers', carried, 'properties', coalesce(
+               case when is_purchase then (
+                   select jsonb_object_agg(key, value) from jsonb_each(payload -> 'properties')
+                   where key in ('orderId', 'total', 'currency', 'version', 'updatedAt', 'items', 'consent'))
+               when consent is not null then jsonb_build_object('consent', consent) end, '{}')),
+           test, placed_on, customer_profile_id, kept.events::bigint
+    from received join kept using (id, created_at)
+$$;
+
+-- Makes the checkpoint of a month beside what it will replace. Gives how many events it was made of.
+create function make_checkpoint(first timestamptz, behind timestamptz) returns bigint language plpgsql as $$
+declare
+    counted bigint;
+begin
+    drop table if exists customer_raw_event_checkpoint_next;
+    -- Counted first: with what is committed meanwhile, the count is found to be too low.
+    select count(*) into counted from customer_raw_event where created_at >= first and created_at < behind;
+    create table customer_raw_event_checkpoint_next (like customer_raw_event including all);
+    execute format(
+        'alter table customer_raw_event_checkpoint_next add check (created_at >= %L and created_at < %L)',
+        first, behind);
+    insert into customer_raw_event_checkpoint_next select * from checkpoint_of(first, behind);
+    analyze customer_raw_event_checkpoint_next;
+    return counted;
+end
+$$;
+
+-- Puts the checkpoint that was made in the place of the month's events, unless they are more than `counted`
+-- by now. Holds the writer lease; what has been placed elsewhere meanwhile is placed there in it too.
+create function adopt_checkpoint(first timestamptz, behind timestamptz, counted bigint) returns boolean
+    language plpgsql as $$
+declare
+    month text;
+begin
+    perform from writer_lease for update;
+    if counted <> (
+        select count(*) from customer_raw_event where created_at >= first and created_at < behind)
+    then
+        return false;
+    end if;
+    update customer_raw_event_checkpoint_next n
+    set placed_on = e.placed_on, customer_profile_id = e.customer_profile_id
+    from customer_raw_event e
+    where e.id = n.id and e.created_at = n.created_at and e.created_at >= first and e.created_at < behind
+      and (e.placed_on, e.customer_profile_id) is distinct from (n.placed_on, n.customer_profile_id);
+    -- Whoever reads events waits behind this lock, so it is not waited for long.
+    perform set_config('lock_timeout', '2s', true);
+    lock table only customer_raw_event in access exclusive mode;
+    for month in select name from months_to_fold(behind) where starts = first and name is not null loop
+        execute format('drop table %I', month);
+    end loop;
+    delete from customer_raw_event_default where created_at >= first and created_at < behind;
+    execute format(
+        'alter table customer_raw_event attach partition customer_raw_event_checkpoint_next'
+            || ' for values from (%L) to (%L)', first, behind);
+    execute format(
+        'alter table customer_raw_event_checkpoint_next rename to %I',
+        'customer_raw_event_' || to_char(first at time zone 'UTC', 'YYYY_MM'));
+    update fold_checkpoint set received_before = greatest(received_before, behind);
+    return true;
+end
+$$;
+
+-- Takes away what finds the events that are gone, and what an interrupted run has left; gives how many rows
+-- the former were.
+create function sweep_behind_checkpoint() returns bigint language plpgsql as $$
+declare
+    swept bigint;
+begin
+    drop table if exists customer_raw_event_checkpoint_next;
+    if not exists (select from fold_checkpoint where swept_before < received_before) then
+        return 0;
+    end if;
+    delete from identifier_event c using fold_checkpoint f
+    where c.created_at >= f.swept_before and c.created_at < f.received_before
+      and not exists (
+          select from customer_raw_event e where e.id = c.event_id and e.created_at = c.created_at);
+    get diagnostics swept = row_count;
+    update fold_checkpoint set swept_before = received_before;
+    return swept;
+end
+$$;
+revoke execute on function months_to_fold(timestamptz), checkpoint_of(timestamptz, timestamptz),
+    make_checkpoint(timestamptz, timestamptz), adopt_checkpoint(timestamptz, timestamptz, bigint),
+    sweep_behind_checkpoint() from public;
 
 -- Identity.
 

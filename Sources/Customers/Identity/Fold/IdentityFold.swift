@@ -113,7 +113,7 @@ package struct IdentityFold {
             forEachTie(of: event) { pair in
                 if let row = rowOf[pair] { asks.insert(row) }
             }
-            for row in asks { counts[row] += 1 }
+            for row in asks { counts[row] += event.standsFor }
         }
         return zip(rows, counts).map { .init(row: $0, events: $1) }
     }

@@ -13,13 +13,14 @@ package struct RefoldHistory: Sendable {
         package let isSignOut: Bool
         package let identifiers: [SentIdentifier]
         package let consents: [ConsentStatement]
+        /// For how many events it stands, itself included.
+        package let standsFor: Int
 
         package init(
-            id: EventID, receivedAt: Timestamp, order: EventOrder, isSignOut: Bool,
-            content: (identifiers: [SentIdentifier], consents: [ConsentStatement])
+            of place: (id: EventID, receivedAt: Timestamp, standsFor: Int), order: EventOrder,
+            isSignOut: Bool, content: (identifiers: [SentIdentifier], consents: [ConsentStatement])
         ) {
-            self.id = id
-            self.receivedAt = receivedAt
+            (id, receivedAt, standsFor) = place
             self.order = order
             self.isSignOut = isSignOut
             identifiers = content.identifiers
@@ -76,7 +77,7 @@ package struct RefoldHistory: Sendable {
         events.append(
             IdentityEvent(
                 order: event.order, isSignOut: event.isSignOut, carried: carried,
-                hasUnusableStrong: sent.hasUnusableStrong))
+                hasUnusableStrong: sent.hasUnusableStrong, standsFor: event.standsFor))
         for said in event.consents { enter(said, of: event) }
     }
 
@@ -117,8 +118,8 @@ package struct RefoldedIdentity: Sendable {
     let history: RefoldHistory
     let identity: FoldedIdentity
 
-    /// How many events count.
-    package var eventCount: Int { history.events.count }
+    /// How many events count, with those that others stand for.
+    package var eventCount: Int { history.events.reduce(0) { $0 + $1.standsFor } }
     /// How many identifiers there are.
     package var identifierCount: Int { history.identifiers.count }
 

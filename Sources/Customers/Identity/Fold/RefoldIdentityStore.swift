@@ -22,7 +22,7 @@ package struct RefoldIdentityStore {
             """
             create temporary table refold_event (
                 id uuid not null, created_at timestamptz not null, occurred_at timestamptz not null,
-                placed_on uuid, profile_id uuid
+                placed_on uuid, profile_id uuid, stands_for bigint not null
             ) on commit drop
             """,
             """
@@ -144,7 +144,7 @@ extension RefoldIdentityStore {
             buffer.row(
                 history.places[index].id, history.places[index].receivedAt,
                 history.events[index].order.occurredAt, placement,
-                placement.flatMap { identity.profileOf[$0] })
+                placement.flatMap { identity.profileOf[$0] }, Int64(history.events[index].standsFor))
         }
         try await transaction.copyIn(copy("refold_event"), rows: events)
         let carried = RefoldRows(history.events.indices) { index, buffer in

@@ -62,7 +62,8 @@ struct ReviewQueueStore {
         }
     }
 
-    /// How many events carry both ends of one of each row's pairs.
+    /// How many events carry both ends of one of each row's pairs. What is in a checkpoint stands for several,
+    /// or is gone and named here still.
     func events(
         carryingPairsOf rows: [ReviewRows.Row], in transaction: PostgresTransaction
     ) async throws -> [Int64] {
@@ -73,19 +74,29 @@ struct ReviewQueueStore {
         let counted = try await transaction.run(
             """
             with carrying as materialized (
-                select e.identifier_id, e.event_id from identifier_event e
+                select e.identifier_id, e.event_id, e.created_at from identifier_event e
                 where e.identifier_id = any(\(ends))
                 union
-                select r.placed_on, r.id from customer_raw_event r where r.placed_on = any(\(ends))
+                select r.placed_on, r.id, r.created_at from customer_raw_event r
+                where r.placed_on = any(\(ends))
             ), together as materialized (
-                select low.identifier_id as low_id, high.identifier_id as high_id, low.event_id
+                select low.identifier_id as low_id, high.identifier_id as high_id, low.event_id,
+                       case when low.created_at >= (select received_before from fold_checkpoint) then 1
+                       else (
+                           select coalesce(r.stands_for, 1) from customer_raw_event r
+                           where r.id = low.event_id and r.created_at = low.created_at)
+                       end as events
                 from carrying low join carrying high
                     on high.event_id = low.event_id and low.identifier_id < high.identifier_id
             )
-            select place, count(distinct event_id)
-            from unnest(\(pairs.map(\.place)), \(pairs.map(\.pair.low)), \(pairs.map(\.pair.high)))
-                as asked (place, low_id, high_id)
-            join together using (low_id, high_id)
+            select place, sum(events)::bigint
+            from (
+                select distinct place, event_id, events
+                from unnest(\(pairs.map(\.place)), \(pairs.map(\.pair.low)), \(pairs.map(\.pair.high)))
+                    as asked (place, low_id, high_id)
+                join together using (low_id, high_id)
+                where events is not null
+            ) as counted
             group by place
             """
         ).decode((Int, Int64).self)
