@@ -21,11 +21,18 @@ struct Instance: Sendable {
     let revision: Int64
     /// What the brand's plan allows.
     let limits: Plan.Limits
+    /// How long the brand wants its raw events kept, where that is less than its plan says.
+    let retentionDays: Int?
     let postgresPassword: SealedSecret
     let redisPassword: SealedSecret
 
     /// Database connections that the instance may hold.
     var connections: Int { limits.connections }
+
+    /// How long raw events are kept as they were sent; for ever when nil.
+    var keepsEventsFor: Duration? {
+        [limits.retentionDays, retentionDays].compactMap(\.self).min().map { .days($0) }
+    }
 
     /// Whether a process is meant to run now: nothing runs for a deleted brand.
     var runs: Bool { intent == .running && status != .deleted }

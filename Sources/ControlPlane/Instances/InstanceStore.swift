@@ -107,14 +107,14 @@ struct InstanceStore: Sendable {
 
     private static let columns: SQL = """
         select brand.id, slug, intent, status, release, generation, revision, limits,
-            sealed_postgres_password, sealed_redis_password
+            (settings->>'retentionDays')::int, sealed_postgres_password, sealed_redis_password
         from instance join brand on brand.id = brand_id join plan on plan.name = brand.plan
         """
 
     private func decode(_ row: PostgresRow) throws -> Instance {
-        let (brand, slug, intent, status, release, generation, revision, limits, postgres, redis) =
+        let (brand, slug, intent, status, release, generation, revision, limits, retention, postgres, redis) =
             try row.decode(
-                (BrandID, Slug, String, String, String?, Int64, Int64, JSONB, String, String).self)
+                (BrandID, Slug, String, String, String?, Int64, Int64, JSONB, Int?, String, String).self)
         guard let intent = Instance.Intent(rawValue: intent),
             let status = BrandView.Status(rawValue: status)
         else {
@@ -123,6 +123,7 @@ struct InstanceStore: Sendable {
         return Instance(
             brand: brand, slug: slug, intent: intent, status: status, release: release,
             generation: generation, revision: revision, limits: try limits.decode(Plan.Limits.self),
-            postgresPassword: SealedSecret(text: postgres), redisPassword: SealedSecret(text: redis))
+            retentionDays: retention, postgresPassword: SealedSecret(text: postgres),
+            redisPassword: SealedSecret(text: redis))
     }
 }
