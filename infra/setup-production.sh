@@ -252,7 +252,7 @@ TEXT
         printf '[Timer]\nOnCalendar=\nOnCalendar=hourly\n' |
             put "/etc/systemd/system/constintel-job@$job.timer.d/10-hourly.conf" 644 && systemctl daemon-reload
     done
-    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials,metrics}.timer
+    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials,metrics,retention}.timer
 }
 
 # nginx and Redis of Debian's own, where their packages were missing, stay off: they would take ports for nothing.

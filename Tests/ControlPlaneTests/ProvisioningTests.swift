@@ -47,7 +47,9 @@ struct ProvisioningTests {
                 "update brand_state set status = 'active'", "insert into api_key select * from api_key",
                 "create table mine (id int)", "drop table event_key",
                 "update writer_lease set generation = 2",
-                "select ensure_event_partitions(1)", "create role other_role",
+                "select ensure_event_partitions(1)", "select make_checkpoint(now(), now())",
+                "select adopt_checkpoint(now(), now(), 0)", "select sweep_behind_checkpoint()",
+                "update fold_checkpoint set received_before = now()", "create role other_role",
                 "select 1 from \(identifier: other.schemaName).brand_state",
                 "set role \(identifier: slug.ownerRole)",
             ]

@@ -217,16 +217,18 @@ struct TenantStore: Sendable {
     }
 
     /// A transaction that changes something, which only a daemon that leads may.
-    private func changing(_ body: (PostgresTransaction) async throws -> Void) async throws {
+    @discardableResult
+    func changing<T: Sendable>(_ body: (PostgresTransaction) async throws -> T) async throws -> T {
         try await pool.transaction { transaction in
             try await LeadershipStore.requireTerm(in: transaction)
-            try await body(transaction)
+            let value = try await body(transaction)
             try Failpoint.effect()
+            return value
         }
     }
 
     /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.
-    private func beOwner(_ slug: Slug, in transaction: PostgresTransaction) async throws {
+    func beOwner(_ slug: Slug, in transaction: PostgresTransaction) async throws {
         try await transaction.run(all: [
             "set local role \(identifier: slug.ownerRole)",
             "set local search_path = \(identifier: slug.schemaName)",

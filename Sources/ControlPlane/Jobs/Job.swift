@@ -8,6 +8,8 @@ struct Job: Sendable {
     let summary: String
     /// How often it is due where no timer says so.
     let every: Duration
+    /// What it would do now, where that can be told beforehand: targets and what is done there.
+    var plan: (@Sendable () async throws -> [(target: String, action: String)])?
     /// Does it, and tells how many of what it has dealt with.
     let work: @Sendable () async throws -> [String: Int]
 }

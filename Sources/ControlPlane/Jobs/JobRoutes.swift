@@ -21,7 +21,7 @@ struct JobRoutes: Sendable {
             return try await changes.answer(change) {
                 OperationPlan(
                     kind: "job.run", subject: job.name,
-                    effects: [("control plane", "the job \(job.summary)")])
+                    effects: [("control plane", "the job \(job.summary)")] + (try await job.plan?() ?? []))
             } _: { transaction in
                 try await jobs.run(job, in: transaction)
             }

@@ -11,6 +11,7 @@ extension Job {
             partitions(instances, logger: logger), purge(lifecycle, logger: logger),
             trials(lifecycle, logger: logger), housekeeping(idempotency, tokens),
             self.metrics(metrics.0, metrics.1),
+            retention(Retention(instances: instances, logger: logger)),
         ]
     }
 
@@ -64,6 +65,16 @@ extension Job {
             name: "trials", summary: "begins to suspend brands whose trial has ended", every: .seconds(300)
         ) {
             ["brands": try await lifecycle.endTrials(logger: logger)]
+        }
+    }
+
+    /// Folds the months of events that brands do not want to keep any more.
+    static func retention(_ retention: Retention) -> Job {
+        Job(
+            name: "retention", summary: "folds months of events that are older than their brand keeps them",
+            every: .seconds(24 * 3600), plan: { try await retention.plan() }
+        ) {
+            try await retention.run()
         }
     }
 
