@@ -86,8 +86,8 @@ extension TenantStore {
         }
     }
 
-    /// A new leader waits for transactions of which it is known that they are the present one's, so a long one
-    /// is asked last.
+    /// A new leader waits for transactions that have been found to be the present one's, so a long one is
+    /// asked last.
     private func requireTermLast(in transaction: PostgresTransaction) async throws {
         try await transaction.run("reset role")
         try await LeadershipStore.requireTerm(in: transaction)

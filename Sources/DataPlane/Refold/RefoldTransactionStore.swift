@@ -11,8 +11,8 @@ struct RefoldTransactionStore {
     }
 
     /// Keeps every month of events as it is until the transaction ends. To be called before anything is read:
-    /// a transaction that has settled what it sees, and meets only then a month that a checkpoint has replaced
-    /// meanwhile, sees none of it.
+    /// a transaction that has settled what it sees, and meets only then a month that a checkpoint has
+    /// replaced meanwhile, sees none of it.
     func keepMonths(in transaction: PostgresTransaction) async throws {
         try await transaction.run("lock table only customer_raw_event in access share mode")
     }

@@ -33,8 +33,8 @@ public struct EventListStore: Sendable {
     /// Whether an event is there as it was sent: behind a checkpoint is only what folding needs.
     private static let isWhole: SQL = "e.created_at >= (select received_before from fold_checkpoint)"
 
-    /// The newest events first, by when they were received; at most `limit`, behind `cursor`. None from behind
-    /// a checkpoint.
+    /// The newest events first, by when they were received; at most `limit`, behind `cursor`, and none that a
+    /// checkpoint has replaced.
     public func list(
         _ filter: Filter, behind cursor: PageCursor?, limit: Int
     ) async throws -> [ListedDocument] {

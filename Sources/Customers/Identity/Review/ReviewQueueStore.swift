@@ -62,8 +62,8 @@ struct ReviewQueueStore {
         }
     }
 
-    /// How many events carry both ends of one of each row's pairs. What is in a checkpoint stands for several,
-    /// or is gone and named here still.
+    /// How many events carry both ends of one of each row's pairs. One in a checkpoint may stand for several,
+    /// and one that is gone may be named still.
     func events(
         carryingPairsOf rows: [ReviewRows.Row], in transaction: PostgresTransaction
     ) async throws -> [Int64] {
