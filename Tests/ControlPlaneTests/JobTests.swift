@@ -71,7 +71,8 @@ struct JobTests {
             let unknown = try await test.call(.post, "/api/admin/jobs/other/run")
             #expect(unknown.status == 404)
             #expect(
-                try unknown.problem.detail.contains("partitions, purge, trials, housekeeping, metrics, retention"))
+                try unknown.problem.detail.contains(
+                    "partitions, purge, trials, housekeeping, metrics, retention"))
             let plan = try await test.call(.post, "/api/admin/jobs/purge/run?plan=true")
             #expect(try plan.decode(OperationPlan.self).steps.count == 1)
             let listed = try await test.call(.get, "/api/admin/jobs").decode(Page<JobView>.self).items

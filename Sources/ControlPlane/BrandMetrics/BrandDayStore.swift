@@ -37,8 +37,9 @@ struct BrandDayStore: Sendable {
                 "set local jit = off",
             ])
             let (run, first) = try await state(brand, in: transaction)
-            let from = try await reach(brand, since: last, asked: day, now: run, in: transaction)
-            let (reported, replaced) = from.map { (max($0, first), $0) } ?? (first, BrandDayStore.dawn)
+            let asked = try await reach(brand, since: last, asked: day, now: run, in: transaction)
+            let replaced = max(asked ?? BrandDayStore.dawn, try await firstWholeDay(brand, in: transaction))
+            let reported = max(replaced, first)
             let (days, count) = try await days(
                 brand, from: replaced, through: run.through, in: transaction)
             return BrandReading(from: reported, replaced: replaced, run: run, days: days, count: count)
@@ -66,6 +67,19 @@ struct BrandDayStore: Sendable {
             through: Day(utc: through), timeZone: brand.timeZone, currency: brand.currency, events: events,
             receivedThrough: received, readAt: readAt)
         return (run, Day(utc: first))
+    }
+
+    /// The first day of which no event is folded: of those before it, what was computed is final. Nothing
+    /// happens more than a day after it was received.
+    private func firstWholeDay(
+        _ brand: MeasuredBrand, in transaction: PostgresTransaction
+    ) async throws -> Day {
+        let rows = try await transaction.run(
+            """
+            select ((received_before + interval '1 day') at time zone \(brand.timeZone))::date + 1
+            from fold_checkpoint where received_before > '-infinity'
+            """)
+        return try rows.first.map { Day(utc: try $0.decode(0, as: Timestamp.self)) } ?? BrandDayStore.dawn
     }
 
     /// From which day on something may have changed since `last`; nil when that may be any day.

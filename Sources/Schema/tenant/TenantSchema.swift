@@ -1,7 +1,7 @@
 /// The schema of one brand: its tables, and what the instance's role may do with each.
 public enum TenantSchema {
     /// The version of `sql`. An instance refuses a schema that is newer than it knows.
-    public static let version = 3
+    public static let version = 4
 
     /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the
     /// schema.
