@@ -5,23 +5,26 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: infra/test.sh [--skip-build] [--soak] [FILTER]
+Usage: infra/test.sh [--skip-build] [--soak] [--systemd | FILTER]
 
 Builds everything and runs the tests against a private PostgreSQL and Redis. FILTER is a regular expression
 of test names.
 
   --skip-build   run what was built last
   --soak         the faults for hours: millions of events, hundreds of kills
+  --systemd      only what needs a systemd, in boxes of their own; without root there is none
 TEXT
 }
 
 build=1
 soak=
+only_systemd=
 filter=
 for argument in "$@"; do
     case $argument in
         --skip-build) build= ;;
         --soak) soak=1 ;;
+        --systemd) only_systemd=1 ;;
         -h | --help) usage; exit 0 ;;
         -*) usage >&2; exit 64 ;;
         *) filter=$argument ;;
@@ -66,11 +69,18 @@ test_systemd() {
     say "Testing with systemd"
     "$root/infra/dev/units.sh"
     box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
-    "$root/infra/dev/box" start --net "$box" >/dev/null
-    "$root/infra/dev/box" exec "$box" env CONSTINTEL_TEST_SYSTEMD=1 \
-        "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing --filter RealSystemd
+    "$root/infra/dev/box" start --net --bind "$work" "$box" >/dev/null
+    # The servers of the tests are outside of the box. Through its layers their sockets are seen, not reached.
+    "$root/infra/dev/box" exec "$box" env CONSTINTEL_TEST_SYSTEMD=1 CONSTINTEL_TEST_DIRECTORY="$work" \
+        "${environment[@]}" "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
+        --no-parallel --filter RealSystemd
     "$root/infra/dev/box" remove "$box"
     box=
+    say "Trying what the units forbid"
+    "$root/infra/dev/probe.sh" >"$work/probe.log" || die "a unit allows what it must not; see $work/probe.log"
+    grep -E '^(instance|daemon)' "$work/probe.log"
+    say "Living through what happens under systemd"
+    "$root/infra/dev/journey.sh" ${soak:+--soak} --binaries "$work/bin"
 }
 
 # Ends what was started here and takes the directory away.
@@ -112,13 +122,17 @@ as_service mkdir "$work/tmp" "$work/redis"
 chmod -R a+rX "$work/checkout"
 start_servers
 
-say "Testing"
 cd "$work"
-as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" CONSTINTEL_TEST_BINARIES="$work/bin" \
-    CONSTINTEL_TEST_CHECKOUT="$work/checkout" \
-    CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work" \
-    CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password" \
-    CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" ${soak:+CONSTINTEL_TEST_SOAK=1} \
-    "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
-    --experimental-maximum-parallelization-width 4 ${filter:+--filter "$filter"}
+environment=(
+    CONSTINTEL_TEST_BINARIES="$work/bin" CONSTINTEL_TEST_CHECKOUT="$work/checkout"
+    CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work"
+    CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password"
+    CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" ${soak:+CONSTINTEL_TEST_SOAK=1}
+)
+if [ -z "$only_systemd" ]; then
+    say "Testing"
+    as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" "${environment[@]}" \
+        "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
+        --experimental-maximum-parallelization-width 4 ${filter:+--filter "$filter"}
+fi
 if [ -z "$filter" ]; then test_systemd; fi
