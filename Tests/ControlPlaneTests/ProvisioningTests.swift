@@ -29,6 +29,32 @@ struct ProvisioningTests {
         }
     }
 
+    @Test("many brands are made at the same time, and are gone at the same time")
+    func atOnce() async throws {
+        try await TestPlane.with { test in
+            let slugs = try (0..<32).map { _ in try TestPlane.slug() }
+            var operations: [OperationID] = []
+            for slug in slugs { operations.append(try await test.request(slug)) }
+            for id in operations {
+                let operation = try await test.settle(id)
+                #expect(operation.state == .done, "\(operation.error ?? "")")
+            }
+            let tenants = TenantStore(pool: test.foundations.brands, clock: test.clock)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for slug in slugs {
+                    let found = try await test.foundations.control.run(
+                        "select id from brand where slug = \(slug)")
+                    let brand = try found[0].decode(BrandID.self)
+                    group.addTask {
+                        try await tenants.dropSchema(slug, of: brand)
+                        try await tenants.dropRoles(slug, of: brand)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("the runtime role reads and writes rows by its password, and can do nothing else")
     func rights() async throws {
         try await TestPlane.with { test in

@@ -28,6 +28,7 @@ struct TenantStore: Sendable {
             try await createRole(slug.ownerRole, of: instance.brand, in: transaction)
             try await createRole(slug.runtimeRole, of: instance.brand, in: transaction)
             let database = try await database(transaction)
+            try await takeTurn(in: transaction)
             try await transaction.run(
                 all: TenantStore.rights(
                     of: slug, connections: "\(TenantStore.limit(instance))", verifier: verifier.text,
@@ -95,6 +96,7 @@ struct TenantStore: Sendable {
         for role in [slug.runtimeRole, slug.ownerRole] {
             try await changing { transaction in
                 guard try await roleComment(role, in: transaction) == mark(brand) else { return }
+                try await takeTurn(in: transaction)
                 try await transaction.run(all: [
                     "select pg_terminate_backend(pid) from pg_stat_activity where usename = \(role)",
                     "drop owned by \(identifier: role) cascade",
@@ -225,6 +227,14 @@ struct TenantStore: Sendable {
             try Failpoint.effect()
             return value
         }
+    }
+
+    /// Waits until no other transaction changes who may do what with the database, until the end of this one.
+    ///
+    /// Those rights are all in one row of `pg_database`, and PostgreSQL fails the second of two transactions
+    /// that change it at once ("tuple concurrently updated").
+    private func takeTurn(in transaction: PostgresTransaction) async throws {
+        try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel database rights'))")
     }
 
     /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.
