@@ -50,9 +50,12 @@ public struct Instance: Sendable {
                 services: services.map { service in
                     // What ends by itself, ends the instance.
                     let isLast = service is IdleExit
+                    // Without a name it would be called by all that is in it, and to write that down takes
+                    // longer than anything else at the start.
                     return .init(
                         service: service,
-                        successTerminationBehavior: isLast ? .gracefullyShutdownGroup : .cancelGroup)
+                        successTerminationBehavior: isLast ? .gracefullyShutdownGroup : .cancelGroup,
+                        serviceName: "\(type(of: service))")
                 }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
