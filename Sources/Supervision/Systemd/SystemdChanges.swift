@@ -24,11 +24,12 @@ extension SystemdSupervisor {
         try await end("\(name).socket")
         try await end("\(name).service")
         let pair = try await look(name)
+        let units = ["\(name).socket", "\(name).service"]
         var isStale = false
-        if pair.socket.unitFileState?.hasPrefix("enabled") == true
-            || pair.service.unitFileState?.hasPrefix("enabled") == true
-        {
-            try await bus.disable(["\(name).socket", "\(name).service"])
+        // A mask would outlive the unit, and hides whether what is under it is enabled.
+        if pair.isMasked { try await bus.unmask(units) }
+        if pair.isMasked || pair.isEnabled {
+            try await bus.disable(units)
             isStale = true
         }
         if try files.remove(name) { isStale = true }
@@ -81,7 +82,7 @@ extension SystemdSupervisor {
         if isWritten, !isNew { report("the drop-in of a unit is another and was written", name) }
         var pair = try await look(name)
         var isStale = false
-        if pair.service.loadState == "masked" || pair.socket.loadState == "masked" {
+        if pair.isMasked {
             report("a unit was masked and is not any more", name)
             try await bus.unmask(["\(name).service", "\(name).socket"])
             isStale = true
@@ -170,4 +171,14 @@ extension SystemdSupervisor {
 
 extension UnitPair {
     fileprivate var needsReload: Bool { service.needDaemonReload || socket.needDaemonReload }
+
+    fileprivate var isMasked: Bool {
+        [service, socket].contains {
+            $0.loadState == "masked" || $0.unitFileState?.hasPrefix("masked") == true
+        }
+    }
+
+    fileprivate var isEnabled: Bool {
+        [service, socket].contains { $0.unitFileState?.hasPrefix("enabled") == true }
+    }
 }
