@@ -59,6 +59,8 @@ struct Disturbance: Sendable, CustomStringConvertible {
     /// Whether, while nobody works on the operation, every connection to PostgreSQL and to Redis is lost and
     /// the brand's process killed.
     var losesParts = false
+    /// What is done to the brand's unit meanwhile.
+    var mishap: UnitMishap?
 
     /// How the operation may end, beside stuck where it cannot be taken back: a failure takes it back, and
     /// after a death it goes on the way it was going.
@@ -66,7 +68,8 @@ struct Disturbance: Sendable, CustomStringConvertible {
 
     var description: String {
         let back = failing.map { " while '\($0)' fails" } ?? ""
-        return "\(action.rawValue) at \(step).\(place)@\(nth)\(back)\(losesParts ? " and parts lost" : "")"
+        let more = (losesParts ? " and parts lost" : "") + (mishap.map { " and \($0.rawValue)" } ?? "")
+        return "\(action.rawValue) at \(step).\(place)@\(nth)\(back)\(more)"
     }
 
     /// In `infra/test.sh --soak`.
@@ -151,6 +154,8 @@ struct MatrixRun {
         unchanged = nil
         let before = try await test.inventory(of: [slug, bystander])
         let operation = try await disturbed(disturbance, slug)
+        // Who looks after units that no operation has to do with.
+        if disturbance.mishap != nil { try await test.plane.reconciler.pass() }
         let after = try await test.inventory(of: [slug, bystander])
         switch operation.state {
         case .done:
@@ -177,6 +182,9 @@ struct MatrixRun {
         var operation = try await test.settle(id)
         #expect(Failpoint.disarm(point) >= disturbance.nth, "\(scenario.kind): \(disturbance) never happened")
         if disturbance.losesParts { try await test.loseParts(of: slug) }
+        if let mishap = disturbance.mishap, let units = test.units {
+            try await mishap.strike(slug.unitName, units)
+        }
         if !operation.state.isFinal { operation = try await test.settle(id) }
         if let failing { #expect(Failpoint.disarm(failing) > 0) }
         if operation.state == .stuck {

@@ -33,11 +33,14 @@ extension TestPlane {
             if [.starting, .failed].contains(await supervisor.status(slug.unitName)?.state) {
                 try await supervisor.awaitReady(slug.unitName)
             }
-            guard let status = await supervisor.status(slug.unitName) else { return [] }
+            guard let status = await supervisor.status(slug.unitName) else {
+                return try await units?.inventory(slug.unitName) ?? []
+            }
             let words = status.pid.map { FileManager.default.contents(atPath: "/proc/\($0)/cmdline") }
             let program = String(decoding: (words ?? nil) ?? Data(), as: UTF8.self)
                 .split(separator: "\0").first { $0.hasPrefix(foundations.layout.root) }
             return ["\(status.state.rawValue) \(program ?? "")"]
+                + (try await units?.inventory(slug.unitName) ?? [])
         }
         return try await surveyor.inventory(of: slugs)
     }

@@ -20,10 +20,16 @@ struct TestPlane: Sendable {
     let foundations: ControlPlane.Foundations
     let plane: ControlPlane
     let clock: MovableClock
-    let supervisor: ChildProcessSupervisor
+    let supervisor: any Supervisor
+    /// The boxed systemd's, where it supervises the instances.
+    var units: BoxedUnits?
 
     /// Runs `body`, then takes everything away that it left.
-    static func with(_ body: (TestPlane) async throws -> Void) async throws {
+    ///
+    /// - Parameter isUnderSystemd: whether instances are units of the boxed systemd, not child processes.
+    static func with(
+        isUnderSystemd: Bool = false, _ body: (TestPlane) async throws -> Void
+    ) async throws {
         let servers = try TestServers()
         let reactor = TestServers.reactor
         let name = "control_\(UInt64.random(in: 0...UInt64.max))"
@@ -44,9 +50,10 @@ struct TestPlane: Sendable {
         do {
             try await pools[1].withConnection { try await LeadershipStore.prepare(brands: $0) }
             try await PlanStore(pool: pools[0]).install(plans)
+            let layout = StateLayout(root: directory, run: "\(directory)/run", logs: "\(directory)/log")
+            let units = isUnderSystemd ? try await BoxedUnits(layout) : nil
             let plane = try TestPlane(
-                pools: pools, redis: redis, directory: directory, servers: servers, database: "\(name)_brands"
-            )
+                pools: pools, redis: redis, layout: layout, units: units, database: "\(name)_brands")
             let outcome: Void = try await plane.running { try await body(plane) }
             try await plane.removeBrands()
             result = .success(outcome)
@@ -74,14 +81,17 @@ struct TestPlane: Sendable {
     ]
 
     private init(
-        pools: [PostgresPool], redis: RedisClient, directory: String, servers: TestServers, database: String
+        pools: [PostgresPool], redis: RedisClient, layout: StateLayout, units: BoxedUnits?, database: String
     ) throws {
-        let layout = StateLayout(root: directory, run: "\(directory)/run", logs: "\(directory)/log")
+        let (servers, directory) = (try TestServers(), layout.root)
         let program = "\(directory)/instance"
         try Data(TestPlane.program.utf8).write(to: URL(fileURLWithPath: program))
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
         try FileManager.default.createDirectory(atPath: layout.logs, withIntermediateDirectories: true)
-        supervisor = try ChildProcessSupervisor(directory: "\(directory)/units", logger: TestPlane.silent)
+        self.units = units
+        supervisor =
+            try units?.supervisor
+            ?? ChildProcessSupervisor(directory: "\(directory)/units", logger: TestPlane.silent)
         clock = MovableClock()
         var foundations = ControlPlane.Foundations(
             control: pools[0], brands: pools[1], redis: redis, supervisor: supervisor,
@@ -92,6 +102,7 @@ struct TestPlane: Sendable {
                 redisSocket: servers.redis.socket, watchedDirectories: [directory]),
             logger: TestPlane.silent)
         foundations.plans = TestPlane.plans
+        foundations.places.isUnderSystemd = units != nil
         foundations.clock = clock
         foundations.saga.perform = RetryPolicy(attempts: 1, first: .zero, longest: .zero)
         foundations.saga.period = .milliseconds(20)
@@ -101,7 +112,7 @@ struct TestPlane: Sendable {
 
     init(
         foundations: ControlPlane.Foundations, plane: ControlPlane, clock: MovableClock,
-        supervisor: ChildProcessSupervisor
+        supervisor: any Supervisor
     ) {
         self.foundations = foundations
         self.plane = plane
@@ -112,7 +123,8 @@ struct TestPlane: Sendable {
     static let program = """
         #!/usr/bin/python3
         import json, os, socket, sys, time
-        configuration = json.load(open(sys.argv[sys.argv.index("--configuration") + 1]))
+        delivered = os.environ.get("CREDENTIALS_DIRECTORY", "") + "/instance.json"
+        configuration = json.load(open(sys.argv[2] if sys.argv[2:] else delivered))
         assert configuration["generation"] == 1
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
@@ -120,15 +132,21 @@ struct TestPlane: Sendable {
         """
 
     private func running(_ body: () async throws -> Void) async throws {
+        guard let children = supervisor as? ChildProcessSupervisor else {
+            let result: Result<Void, any Error>
+            do { result = .success(try await body()) } catch { result = .failure(error) }
+            try await units?.remove()
+            return try result.get()
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await supervisor.run() }
+            group.addTask { try await children.run() }
             let result: Result<Void, any Error>
             do {
                 result = .success(try await body())
             } catch {
                 result = .failure(error)
             }
-            await supervisor.stopAll()
+            await children.stopAll()
             group.cancelAll()
             try result.get()
         }
