@@ -52,11 +52,24 @@ set_up() {
         --binaries "$binaries"
 }
 
+# A debug build does not bring the Swift runtime with it, as a release does. It may load it from where it is.
+allow_swift() {
+    local libraries unit
+    libraries=$(ldd "$binaries/constinteld" | sed -n 's|.* => \(/.*\)/libswiftCore.so .*|\1|p')
+    [ -n "$libraries" ] || return 0
+    for unit in constinteld constintel-instance@ constintel-job@; do
+        printf '[Service]\nBindReadOnlyPaths=%s\nExecPaths=+%s\n' "$libraries" "$libraries" |
+            in_box install -D -m 644 /dev/stdin "/etc/systemd/system/$unit.service.d/90-debug.conf"
+    done
+    in_box systemctl daemon-reload
+}
+
 daemon() { in_box systemctl show --value -p MainPID constinteld.service; }
 
 box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
 trap end EXIT
 "$root/infra/dev/box" start --net "$box" >/dev/null
+allow_swift
 say "   install"
 set_up >"$box/setup"
 first=$(daemon)
