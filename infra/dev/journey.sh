@@ -67,8 +67,12 @@ allow_swift() {
 daemon() { in_box systemctl show --value -p MainPID constinteld.service; }
 
 box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
+"$root/infra/dev/box" start --net "$box" >/dev/null || {
+    status=$?
+    "$root/infra/dev/box" remove "$box" 2>/dev/null || rmdir "$box"
+    exit "$status"
+}
 trap end EXIT
-"$root/infra/dev/box" start --net "$box" >/dev/null
 allow_swift
 say "   install"
 set_up >"$box/setup"
