@@ -57,7 +57,7 @@ allow_swift() {
     local libraries unit
     libraries=$(ldd "$binaries/constinteld" | sed -n 's|.* => \(/.*\)/libswiftCore.so .*|\1|p')
     [ -n "$libraries" ] || return 0
-    for unit in constinteld constintel-instance@ constintel-job@; do
+    for unit in constinteld standby constintel-instance@ constintel-job@; do
         printf '[Service]\nBindReadOnlyPaths=%s\nExecPaths=+%s\n' "$libraries" "$libraries" |
             in_box install -D -m 644 /dev/stdin "/etc/systemd/system/$unit.service.d/90-debug.conf"
     done
