@@ -32,7 +32,7 @@ struct RealSystemdMatrixTests {
         }
     }
 
-    @Test("a systemd that is lost and reads its files anew again and again is worked with", arguments: scenarios)
+    @Test("a systemd that is lost and reads its files anew is worked with", arguments: scenarios)
     func restless(_ scenario: Scenario) async throws {
         try await TestPlane.with(isUnderSystemd: true) { test in
             let settings = SagaExecutor.Settings()
