@@ -31,7 +31,7 @@ enum Wish: String, CaseIterable {
             var intent = try await store.read(slug)
             let before = intent
             change(&intent, at: fleet.test.clock.now())
-            try await store.write(intent, of: slug)
+            try await store.write(intent, of: slug, by: UUIDv7(at: fleet.test.clock.now()))
             return intent != before
         }
     }

@@ -72,7 +72,7 @@ struct SettingsTests {
                 .patch, "/api/admin/brands/\(slug)", text: #"{"name": "Two", "version": 1}"#)
             #expect(stale.status == 409)
             #expect(try stale.problem.field == "version")
-            #expect(try stale.problem.detail?.contains("version 2") == true)
+            #expect(try stale.problem.detail.contains("version 2"))
             #expect(try await test.settings(slug).settings.name == "One")
         }
     }

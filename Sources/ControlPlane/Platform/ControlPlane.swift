@@ -5,7 +5,6 @@ import Kernel
 import Logging
 import Postgres
 import Redis
-import Sealing
 import ServiceLifecycle
 import Supervision
 import Web
@@ -13,125 +12,90 @@ import Workflow
 
 /// The control plane, put together: what it stands on goes in, its services and routers come out.
 struct ControlPlane: Sendable {
-    private let foundations: Foundations
-    private let brandRoutes: BrandRoutes
-    private let lifecycleRoutes: LifecycleRoutes
-    private let keyRoutes: KeyRoutes
-    private let userRoutes: UserRoutes
-    private let operationRoutes: OperationRoutes
-    private let streams = EventStreams()
-    private let jobRoutes: JobRoutes
-    private let planRoutes: PlanRoutes
-    private let metricsRoutes: BrandMetricsRoutes
-    private let platformRoutes: PlatformRoutes
-    private let platformKeyRoutes: PlatformKeyRoutes
-    private let sessions: Sessions
-    private let idempotency: IdempotencyStore
-    private let audit: Audit
+    let foundations: Foundations
+    let instances: Instances
+    let brands: Brands
+    let changes: Changes
+    let usage: Usage
+    let users: Users
+    let operations: OperationStore
+    let sessions: Sessions
+    let idempotency: IdempotencyStore
+    let audit: Audit
     let executor: SagaExecutor
     let lifecycle: Lifecycle
     /// Every kind of operation that there is.
     let sagas: [Saga]
     let provisioning: Saga
     let reconciler: Reconciler
+    let daily: DailyMetrics
+    let markets: Markets
     let jobs: Jobs
     let keyRotation: KeyRotation
+    /// What is followed at present, over all listeners.
+    let followed = EventStreams()
 
     /// Puts the parts together; nothing runs yet.
     init(_ foundations: Foundations) {
-        let (control, clock, logger) = (foundations.control, foundations.clock, foundations.logger)
-        let brandStore = BrandStore(pool: control, clock: clock)
-        let instances = ControlPlane.instances(foundations)
-        let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
         self.foundations = foundations
-        provisioning = Provisioning(
-            brands: brandStore, instances: instances, streamUsers: streamUsers,
-            keys: foundations.keys
-        ).saga
-        let operations = OperationStore(pool: control, clock: clock)
-        let intents = BrandIntentStore(pool: control, clock: clock)
-        let (users, passwords) = (UserStore(pool: control, clock: clock), PasswordWorker())
+        let (control, clock, logger) = (foundations.control, foundations.clock, foundations.logger)
+        let (brandStore, intents) = (
+            BrandStore(pool: control, clock: clock), BrandIntentStore(pool: control, clock: clock))
+        instances = ControlPlane.instances(foundations)
+        let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
+        operations = OperationStore(pool: control, clock: clock)
         idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
+        users = Users(store: UserStore(pool: control, clock: clock), passwords: PasswordWorker())
+        provisioning = Provisioning(
+            brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys
+        ).saga
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
         let purging = Purging(intents: intents, instances: instances, streamUsers: streamUsers)
         sagas = [provisioning] + lifecycleSagas.all + [purging.saga]
-        reconciler = withMetricsFactory(foundations.metrics) {
-            Reconciler(
-                instances: instances, streamUsers: streamUsers, clock: clock,
-                pauses: foundations.saga.clock, logger: logger)
-        }
+        reconciler = ControlPlane.reconciler(foundations, instances, streamUsers)
         executor = SagaExecutor(
             sagas: sagas, pool: control, clock: clock,
             settings: reconciler.makingWay(in: foundations.saga), logger: logger)
-        let changes = Changes(idempotency: idempotency, executor: executor)
-        let brands = Brands(
+        changes = Changes(idempotency: idempotency, executor: executor)
+        brands = Brands(
             store: brandStore, operations: operations, provisioning: provisioning, reconciler: reconciler,
             installed: instances.releases, supervisor: foundations.supervisor, clock: clock)
-        brandRoutes = BrandRoutes(brands: brands, changes: changes)
-        let usage = Usage(
+        usage = Usage(
             brands: brands, store: UsageStore(pool: control), tenants: instances.tenants,
             plans: PlanStore(pool: control), clock: clock)
-        planRoutes = ControlPlane.planRoutes(foundations, usage, reconciler, changes)
         lifecycle = Lifecycle(
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
             purging: purging, releases: instances.releases, usage: usage,
             settings: SettingsStore(pool: control), clock: clock)
-        lifecycleRoutes = LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
-        let metrics = ControlPlane.metrics(foundations)
+        sessions = ControlPlane.sessions(foundations, users, tokens, brandStore)
+        (daily, markets) = ControlPlane.metrics(foundations)
         jobs = Jobs(
-            all: Job.all(instances, lifecycle, idempotency, tokens, metrics, logger: logger),
+            all: Job.all(instances, lifecycle, idempotency, tokens, (daily, markets), logger: logger),
             store: JobStore(pool: control), clock: clock, logger: logger)
-        jobRoutes = JobRoutes(jobs: jobs, changes: changes)
-        metricsRoutes = BrandMetricsRoutes(
-            daily: metrics.0, markets: metrics.1, brands: brands, jobs: jobs.store, changes: changes)
-        keyRoutes = KeyRoutes(
-            brands: brands, keys: ControlPlane.keys(foundations, instances), changes: changes)
-        userRoutes = UserRoutes(users: Users(store: users, passwords: passwords), changes: changes)
-        operationRoutes = ControlPlane.operationRoutes(foundations, operations, changes, streams)
-        platformRoutes = ControlPlane.platformRoutes(foundations)
-        keyRotation = ControlPlane.keyRotation(foundations, instances)
-        platformKeyRoutes = PlatformKeyRoutes(rotation: keyRotation, changes: changes)
-        sessions = ControlPlane.sessions(
-            foundations, users: users, tokens: tokens, brands: brandStore, passwords: passwords)
+        keyRotation = KeyRotation(
+            keys: foundations.keys, store: SealedStore(pool: control), instances: instances, clock: clock,
+            logger: logger)
+    }
+
+    private static func reconciler(
+        _ foundations: Foundations, _ instances: Instances, _ streamUsers: StreamUsers
+    ) -> Reconciler {
+        withMetricsFactory(foundations.metrics) {
+            Reconciler(
+                instances: instances, streamUsers: streamUsers, clock: foundations.clock,
+                pauses: foundations.saga.clock, logger: foundations.logger)
+        }
     }
 
     private static func sessions(
-        _ foundations: Foundations, users: UserStore, tokens: RefreshTokenStore, brands: BrandStore,
-        passwords: PasswordWorker
+        _ foundations: Foundations, _ users: Users, _ tokens: RefreshTokenStore, _ brands: BrandStore
     ) -> Sessions {
         Sessions(
-            users: users, tokens: tokens, brands: brands, passwords: passwords,
+            users: users.store, tokens: tokens, brands: brands, passwords: users.passwords,
             throttle: LoginThrottle(clock: foundations.clock), keys: foundations.keys,
             edge: foundations.places.edge, clock: foundations.clock, logger: foundations.logger)
-    }
-
-    private static func planRoutes(
-        _ foundations: Foundations, _ usage: Usage, _ reconciler: Reconciler, _ changes: Changes
-    ) -> PlanRoutes {
-        PlanRoutes(
-            plans: Plans(store: usage.plans, installed: foundations.plans, reconciler: reconciler),
-            usage: usage, changes: changes)
-    }
-
-    private static func keyRotation(_ foundations: Foundations, _ instances: Instances) -> KeyRotation {
-        KeyRotation(
-            keys: foundations.keys, store: SealedStore(pool: foundations.control), instances: instances,
-            clock: foundations.clock, logger: foundations.logger)
-    }
-
-    private static func platformRoutes(_ foundations: Foundations) -> PlatformRoutes {
-        PlatformRoutes(
-            edge: foundations.places.edge, supervisor: foundations.supervisor,
-            control: ProbeStore(pool: foundations.control), brands: ProbeStore(pool: foundations.brands),
-            redis: foundations.redis)
-    }
-
-    private static func keys(_ foundations: Foundations, _ instances: Instances) -> Keys {
-        Keys(
-            store: KeyStore(pool: foundations.control, clock: foundations.clock), instances: instances,
-            clock: foundations.clock, logger: foundations.logger)
     }
 
     private static func metrics(_ foundations: Foundations) -> (DailyMetrics, Markets) {
@@ -140,15 +104,6 @@ struct ControlPlane: Sendable {
             days: BrandDayStore(pool: foundations.brands, clock: clock),
             store: BrandMetricsStore(pool: control, clock: clock), logger: foundations.logger)
         return (daily, Markets(store: MarketStore(pool: control), clock: clock))
-    }
-
-    private static func operationRoutes(
-        _ foundations: Foundations, _ store: OperationStore, _ changes: Changes, _ streams: EventStreams
-    ) -> OperationRoutes {
-        let steps = StepStore(pool: foundations.control)
-        return OperationRoutes(
-            operations: Operations(store: store, steps: steps, pauses: foundations.saga.clock),
-            changes: changes, streams: streams)
     }
 
     /// The directory itself where `path` leads to another: an instance may see that and not the way to it.
@@ -197,51 +152,6 @@ extension ControlPlane {
             .init(service: edge, serviceName: "edge listener"),
             .init(service: local, serviceName: "operator listener"),
         ]
-    }
-
-    /// Users on the edge's listener prove who they are by an access token.
-    var tokenAuthentication: Authentication {
-        .token(foundations.keys, sessions.users, foundations.clock)
-    }
-
-    /// All routes of the control plane for one listener.
-    func router(_ authentication: Authentication) -> WebRouter {
-        let router = WebRouter(context: WebContext.self)
-        router.add(middleware: HTTPMetrics(factory: foundations.metrics))
-        let faults = FaultMiddleware(clock: foundations.clock, logger: foundations.logger) { error, doing in
-            error is PostgresError ? Fault.database(error, doing: doing) : nil
-        }
-        router.add(middleware: faults)
-        platformRoutes.addProbes(to: router)
-        metricsRoute.add(to: router, authentication: authentication)
-        let recording = AuditMiddleware(audit: audit, authentication: authentication, faults: faults)
-        SessionRoutes(sessions: sessions, authentication: authentication, recording: recording).add(
-            to: router)
-        let admin = router.group("api/admin")
-            .add(middleware: AuthenticationMiddleware(authentication: authentication, audit: audit))
-            .add(middleware: recording)
-        platformRoutes.add(to: admin)
-        platformKeyRoutes.add(to: admin)
-        brandRoutes.add(to: admin)
-        lifecycleRoutes.add(to: admin)
-        SettingsRoutes(lifecycle: lifecycle, changes: lifecycleRoutes.changes).add(to: admin)
-        keyRoutes.add(to: admin)
-        userRoutes.add(to: admin)
-        operationRoutes.add(to: admin)
-        let instances = ControlPlane.instances(foundations)
-        LogRoutes(brands: brandRoutes.brands, instances: instances, streams: streams).add(to: admin)
-        jobRoutes.add(to: admin)
-        planRoutes.add(to: admin)
-        metricsRoutes.add(to: admin)
-        AuditRoutes(audit: audit).add(to: admin)
-        return router
-    }
-
-    private var metricsRoute: MetricsRoute {
-        MetricsRoute(
-            registry: foundations.metrics, supervisor: foundations.supervisor,
-            scrape: InstanceScrape(layout: foundations.layout), fleet: FleetStore(pool: foundations.control),
-            pools: [("control", foundations.control), ("brands", foundations.brands)])
     }
 
     /// Runs the jobs that are due, where no timers of a service manager do.
