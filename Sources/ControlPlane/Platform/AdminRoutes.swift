@@ -1,4 +1,5 @@
 import Hummingbird
+import Kernel
 import Postgres
 import Web
 import Workflow
