@@ -145,7 +145,7 @@ struct MarketTests {
                     try await test.member(since: "2025-11-02T00:00:00Z"), "2026-01-01", revenue: 1)
             }
             let euro = try await test.member(since: "2025-11-02T00:00:00Z", currency: "EUR")
-            let book = try await test.member(since: "2025-11-02T00:00:00Z", industry: "Books")
+            let book = try await test.member(since: "2025-11-02T00:00:00Z", industry: "books")
             let late = try await test.member(since: "2026-01-01T00:00:01Z")
             let gap = try await test.member(since: "2025-11-02T00:00:00Z")
             for brand in [euro, book, late, gap] { try await test.fill(brand, "2026-01-01", revenue: 1) }
@@ -154,7 +154,7 @@ struct MarketTests {
             let counts = try await test.markets(at: "2026-02-07T00:00:00Z").publishDue()
             #expect(counts == ["published": 1, "withheld": 2])
             let told = try await test.told()
-            #expect(told.map(\.industry) == ["fashion"] && told.map(\.currency) == ["USD"])
+            #expect(told.map(\.industry) == ["apparel"] && told.map(\.currency) == ["USD"])
             #expect(told.map(\.brands) == [5])
         }
     }
@@ -162,7 +162,7 @@ struct MarketTests {
     @Test("a brand's owner reads its own market, and no other")
     func routes() async throws {
         try await TestPlane.with { test in
-            let shop = try await MeasuredShop(test, industry: "Fashion")
+            let shop = try await MeasuredShop(test, industry: "apparel")
             let plain = try await MeasuredShop(test)
             for _ in 0..<5 {
                 let brand = try await test.member(since: "2025-11-02T00:00:00Z")
@@ -221,7 +221,7 @@ extension TestPlane {
 
     /// A brand of the control database alone, which is all that a market sees of it.
     fileprivate func member(
-        since: String, industry: String = "Fashion", currency: String = "USD"
+        since: String, industry: String = "apparel", currency: String = "USD"
     ) async throws -> BrandID {
         let instant = Timestamp(rfc3339: since)!
         let (id, slug) = (BrandID(at: instant), try TestPlane.slug())

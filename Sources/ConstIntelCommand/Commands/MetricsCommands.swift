@@ -13,7 +13,7 @@ struct MetricsGroup: AsyncParsableCommand {
 
             Example:
               constintel metrics show acme --from 2026-01-01 --to 2026-01-31
-              constintel metrics market --industry fashion
+              constintel metrics market --industry apparel
             """,
         subcommands: [MetricsShow.self, MetricsRecompute.self, MetricsMarket.self])
 }
@@ -117,7 +117,7 @@ struct MetricsMarket: ServiceCommand {
             people see its own market with --brand.
 
             Example:
-              constintel metrics market --industry fashion --currency EUR
+              constintel metrics market --industry apparel --currency EUR
             """)
 
     @Option(help: "Only this industry.")
