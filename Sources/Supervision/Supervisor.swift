@@ -30,6 +30,9 @@ public protocol Supervisor: Sendable {
     /// none, it does nothing.
     func clean(_ name: String) async throws
 
+    /// Does for its units, until it is cancelled, what needs somebody who watches. One daemon at a time may.
+    func tend() async throws
+
     /// What the unit is doing; nil when nothing of that name has been started.
     func status(_ name: String) async -> UnitStatus?
 
@@ -51,6 +54,9 @@ extension Supervisor {
     }
     public func wake(_ name: String) async throws {}
     public func clean(_ name: String) async throws {}
+    public func tend() async throws {
+        while true { try await Task.sleep(for: .seconds(86_400)) }
+    }
 }
 
 /// What a supervisor sees of a unit.

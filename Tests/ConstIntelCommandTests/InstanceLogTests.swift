@@ -21,7 +21,7 @@ import Testing
         let page = Page(items: [Self.entry(1), Self.entry(2, .supervisor)], nextCursor: "c2")
         try await TestService.run({ asked, _ in
             #expect(asked.call == "GET \(Self.path)")
-            #expect(asked.query == ["limit=5", "since=2027-01-31T00:00:00Z"])
+            #expect(asked.query == ["limit=5", "since=2027-01-31T00%3A00%3A00Z"])
             return try Reply(page)
         }) { service in
             let arguments = ["instance", "logs", "demo", "-n", "5", "--since", "2027-01-31"]

@@ -127,7 +127,7 @@ struct LogFileTests {
             let pid = try #require(await supervisor.status(unit.name)?.pid)
             kill(pid, SIGKILL)
             await clock.untilSomeoneSleeps(for: RestartPause.shortest)
-            let reader = try await supervisor.log(unit.name, file: unit.logFile, from: .last(10))
+            let reader = await supervisor.log(unit.name, file: unit.logFile, from: .last(10))
             let messages = try await reader.next(10, within: .zero).map(\.message)
             #expect(messages == [
                 "noted was launched as process \(pid)", "noted is ready",

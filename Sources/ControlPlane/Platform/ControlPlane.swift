@@ -146,6 +146,7 @@ extension ControlPlane {
             .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
             .init(service: Loop { try await runJobs() }, serviceName: "jobs"),
             .init(service: Loop { try await streams.run() }, serviceName: "streams"),
+            .init(service: Loop { try await foundations.supervisor.tend() }, serviceName: "supervision"),
             .init(
                 service: Loop { try await keyRotation.run(pausing: foundations.saga.clock) },
                 serviceName: "keys"),

@@ -108,7 +108,7 @@ extension ChildProcessSupervisor {
 
     public nonisolated func log(
         _ name: String, file: String, from start: LogStart
-    ) -> any UnitLogReader {
+    ) async -> any UnitLogReader {
         LogFileReader(file, from: start, clock: surroundings.clock)
     }
 

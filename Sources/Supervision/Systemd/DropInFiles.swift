@@ -4,14 +4,14 @@ import Kernel
 
 /// Where the drop-ins of all units of one template lie.
 struct DropInFiles: Sendable {
-    private static let file = "50-brand.conf"
-
     /// `/etc/systemd/system`, or below a test's own root.
     let root: String
+    /// The drop-in's name; of two that say the same thing, the later in the alphabet holds.
+    var file = "50-brand.conf"
 
     private func directory(_ name: String) -> String { "\(root)/\(name).service.d" }
 
-    func path(_ name: String) -> String { "\(directory(name))/\(DropInFiles.file)" }
+    func path(_ name: String) -> String { "\(directory(name))/\(file)" }
 
     /// The text that is there; nil when there is none that can be read.
     func text(_ name: String) -> String? {
@@ -38,14 +38,16 @@ struct DropInFiles: Sendable {
     }
 
     /// Sees to it that the text is there and survives a loss of power; returns whether it was another.
-    func write(_ dropIn: UnitDropIn, for name: String) throws(Fault) -> Bool {
-        if text(name) == dropIn.text { return false }
+    func write(_ new: String, for name: String) throws(Fault) -> Bool {
+        if text(name) == new { return false }
         let doing = "write \(path(name))"
+        // What lies in /run may not be there yet.
+        mkdir(root, 0o755)
         guard mkdir(directory(name), 0o755) == 0 || errno == EEXIST else {
             throw Fault(systemErrorWhile: doing)
         }
-        let temporary = "\(directory(name))/.\(DropInFiles.file).new"
-        try DropInFiles.save(dropIn.text, to: temporary, doing: doing)
+        let temporary = "\(directory(name))/.\(file).new"
+        try DropInFiles.save(new, to: temporary, doing: doing)
         guard rename(temporary, path(name)) == 0 else { throw Fault(systemErrorWhile: doing) }
         DropInFiles.sync(directory(name))
         DropInFiles.sync(root)

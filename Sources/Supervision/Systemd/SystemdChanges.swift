@@ -33,6 +33,7 @@ extension SystemdSupervisor {
             isStale = true
         }
         if try files.remove(name) { isStale = true }
+        if try pauses.remove(name) { isStale = true }
         if isStale { try await bus.reload() }
         for kind in ["socket", "service"] { try await bus.resetFailed("\(name).\(kind)") }
         known.remove(name)
@@ -78,7 +79,7 @@ extension SystemdSupervisor {
     private func lay(_ dropIn: UnitDropIn, _ unit: UnitSpecification) async throws {
         let name = unit.name
         let isNew = files.written(name) == nil
-        let isWritten = try files.write(dropIn, for: name)
+        let isWritten = try files.write(dropIn.text, for: name)
         if isWritten, !isNew { report("the drop-in of a unit is another and was written", name) }
         var pair = try await look(name)
         var isStale = false

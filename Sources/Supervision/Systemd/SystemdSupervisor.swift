@@ -24,11 +24,13 @@ public actor SystemdSupervisor: Supervisor {
     let bus: SystemdBus
     let journal: Journal
     let files: DropInFiles
+    /// What is put over the template for units that keep dying.
+    nonisolated let pauses: DropInFiles
     let turns = UnitTurns()
     nonisolated let board = UnitChangeBoard()
     let known = KnownNames()
     private let logger: Logger
-    private let wallClock: any WallClock
+    let wallClock: any WallClock
 
     /// A supervisor of the units of `template`, such as `constintel-instance`.
     ///
@@ -40,6 +42,7 @@ public actor SystemdSupervisor: Supervisor {
         template: String, bus: SystemdBus, journal: Journal,
         dropInRoot: String = SystemdSupervisor.systemUnits, logger: Logger
     ) {
+        pauses = DropInFiles(root: SystemdSupervisor.runtimeUnits, file: "60-pause.conf")
         self.template = template
         self.bus = bus
         self.journal = journal
@@ -110,7 +113,7 @@ extension SystemdSupervisor {
         return changes
     }
 
-    public func log(_ name: String, file: String, from start: LogStart) throws -> any UnitLogReader {
+    public func log(_ name: String, file: String, from start: LogStart) async throws -> any UnitLogReader {
         try check(name)
         return journal.reader(of: "\(name).service", from: start)
     }
