@@ -158,7 +158,7 @@ private final class Provisioning: Sendable {
             case "/api/admin/platform":
                 return try Reply(
                     PlatformView(
-                        edge: "http://127.0.0.1:8080", release: "0.1",
+                        environment: .development, edge: "http://127.0.0.1:8080", release: "0.1",
                         services: ["redis": "ready", "nginx": "failed"]))
             case "/api/admin/operations" where asked.query.contains("state=stuck"):
                 return try Reply(Page(items: [operation(.stuck, step: "schema")]))

@@ -184,7 +184,7 @@ struct MarketTests {
                 try await test.call(.get, "/api/admin/brands/\(plain.slug)/market", token: token).status
                     == 403)
             #expect(try await test.call(.get, "/api/admin/brands/\(plain.slug)/market").status == 404)
-            let all = try await test.call(.get, "/api/admin/market?industry=FASHION&currency=usd")
+            let all = try await test.call(.get, "/api/admin/market?industry=APPAREL&currency=usd")
                 .decode(Page<MarketView>.self)
             #expect(all.items.count == 2)
             let document = try OpenAPIDocument(of: "ControlPlane")

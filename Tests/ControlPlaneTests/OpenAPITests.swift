@@ -56,6 +56,9 @@ struct OpenAPITests {
         let line = "schemas/LogEntry/properties"
         #expect(try texts("\(line)/level/enum") == LogEntry.Level.allCases.map(\.rawValue))
         #expect(try texts("\(line)/source/enum") == LogEntry.Source.allCases.map(\.rawValue))
+        #expect(
+            try texts("schemas/Platform/properties/environment/enum")
+                == InstallationEnvironment.allCases.map(\.rawValue))
         let days = "schemas/BrandDeletion/properties/graceDays"
         #expect(try texts("\(days)/maximum") == ["\(Lifecycle.longestGraceDays)"])
         #expect(try texts("\(days)/default") == ["\(Lifecycle.graceDays)"])
@@ -80,7 +83,8 @@ struct OpenAPITests {
             ("UserDraft", UserDraft.fields), ("PlanDraft", PlanDraft.fields),
             ("TrialChange", TrialChange.fields),
             ("MetricsRecomputation", MetricsRecomputation.fields),
-            ("SettingsRevert", SettingsRevert.fields), ("TokenKeyRotation", TokenKeyRotation.fields),
+            ("PlatformClearing", PlatformClearing.fields), ("SettingsRevert", SettingsRevert.fields),
+            ("TokenKeyRotation", TokenKeyRotation.fields),
         ])
     func bodies(schema: String, fields: [String]) throws {
         #expect(try document.names(at: "components/schemas/\(schema)/properties") == Set(fields))

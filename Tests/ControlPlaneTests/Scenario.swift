@@ -36,6 +36,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     static let provision = Call(.post, nil) { BrandDraft(slug: $0.text) }
     private static let suspend = Call(.post, "/suspend") { _ in ReasonBody(reason: "unpaid") }
+    private static let endTrial = Call(.post, "/suspend") { _ in ReasonBody(reason: BrandAction.trialEnded) }
     private static let delete = Call(.delete, "") { _ in BrandDeletion(graceDays: 30) }
     private static let stop = Call(.post, "/instance/stop")
     private static let upgrade = Call(.post, "/instance/upgrade") { _ in ReleaseChange(release: "2.0") }
@@ -52,7 +53,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
             kind: "brand.changePlan", before: [],
             request: Call(.post, "/plan") { _ in PlanChange(plan: "pro") }),
         Scenario(
-            kind: "brand.extendTrial", before: [],
+            kind: "brand.extendTrial", before: [endTrial],
             request: Call(.post, "/trial") { _ in TrialChange(days: 30) }),
         Scenario(kind: "brand.delete", before: [], request: delete),
         Scenario(kind: "brand.undelete", before: [suspend, delete], request: Call(.post, "/undelete")),

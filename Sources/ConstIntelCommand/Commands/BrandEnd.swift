@@ -31,7 +31,7 @@ struct BrandDelete: ServiceCommand {
     func run(on service: Service) async throws {
         let request = try request()
         if !yes, !change.plan.plan {
-            try service.confirm(slug, warning, option: "--yes", doing: request.doing)
+            try service.confirm(slug.text, warning, option: "--yes", doing: request.doing)
         }
         guard let started = try await service.write(request, unless: change.plan),
             try await service.finish(started, change, doing: request.doing) != nil
@@ -105,7 +105,7 @@ struct BrandPurge: ServiceCommand {
         let doing = "purge the brand '\(slug)'"
         if confirm == nil, !change.plan.plan {
             try service.confirm(
-                slug, "All data of the brand '\(slug)' will be removed. This cannot be taken back.",
+                slug.text, "All data of the brand '\(slug)' will be removed. This cannot be taken back.",
                 option: "--confirm \(slug)", doing: doing)
         }
         let request = try Request.brand(

@@ -85,14 +85,14 @@ extension Service {
     ///
     /// - Throws: a fault when something else is typed, or nobody is there; it names `option`, which stands
     ///   for the typing.
-    func confirm(_ slug: Slug, _ warning: String, option: String, doing: String) throws {
+    func confirm(_ word: String, _ warning: String, option: String, doing: String) throws {
         guard surroundings.inputIsTerminal else {
             throw Fault(.invalid, doing: doing, "there is no terminal to confirm it at; use \(option)")
         }
         note(warning)
-        streams.error("Type '\(slug)' to go on: ")
-        guard surroundings.readLine() == slug.text else {
-            throw Fault(.invalid, doing: doing, "what was typed is not '\(slug)'; nothing has been done")
+        streams.error("Type '\(word)' to go on: ")
+        guard surroundings.readLine() == word else {
+            throw Fault(.invalid, doing: doing, "what was typed is not '\(word)'; nothing has been done")
         }
     }
 }

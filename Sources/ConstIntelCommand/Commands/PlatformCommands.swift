@@ -6,14 +6,14 @@ import Kernel
 struct PlatformGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "platform",
-        abstract: "See and rotate the installation's own keys.",
+        abstract: "See and rotate the installation's own keys, and clear one that is for trying things out.",
         discussion: """
             Example:
               constintel platform keys
             """,
         subcommands: [
             PlatformKeys.self, RotateMasterKey.self, RotateTokenKey.self, RotateRecoveryPassphrase.self,
-            RecoverMasterKey.self,
+            RecoverMasterKey.self, ClearAllData.self,
         ])
 }
 

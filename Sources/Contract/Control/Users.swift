@@ -134,15 +134,48 @@ public struct BrandToken: Codable, Sendable {
 
 /// `GET /api/admin/platform`: where this installation is and what runs in it.
 public struct PlatformView: Codable, Sendable {
+    /// What the installation is for.
+    public var environment: InstallationEnvironment
     /// The edge's base URL, such as `http://127.0.0.1:8080`.
     public var edge: String
     public var release: String
     /// The supporting services by name (`postgres`, `redis`, `nginx`), each `ready`, `starting`, `failed`.
     public var services: [String: String]
 
-    public init(edge: String, release: String, services: [String: String]) {
+    public init(
+        environment: InstallationEnvironment, edge: String, release: String, services: [String: String]
+    ) {
+        self.environment = environment
         self.edge = edge
         self.release = release
         self.services = services
+    }
+}
+
+/// What an installation is for.
+public enum InstallationEnvironment: String, Codable, Sendable, CaseIterable {
+    case development, staging, production
+}
+
+/// `POST /api/admin/platform/clear`: removes every brand with all of its data. Refused on an installation for
+/// production.
+public struct PlatformClearing: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable { case confirm }
+
+    /// The name of the installation's environment, since this cannot be taken back.
+    public var confirm: String
+
+    public init(confirm: String) { self.confirm = confirm }
+}
+
+/// The answer to `PlatformClearing`: brands whose deletion or purge was begun, and brands that are left for
+/// another time, since an operation is changing them. A deleted brand is to be asked for once more.
+public struct ClearingView: Codable, Sendable, Equatable {
+    public var begun: [String]
+    public var left: [String]
+
+    public init(begun: [String], left: [String]) {
+        self.begun = begun
+        self.left = left
     }
 }

@@ -12,6 +12,7 @@ protocol AdminRoutes: Sendable {
 extension AuditRoutes: AdminRoutes {}
 extension BrandMetricsRoutes: AdminRoutes {}
 extension BrandRoutes: AdminRoutes {}
+extension ClearingRoutes: AdminRoutes {}
 extension JobRoutes: AdminRoutes {}
 extension KeyRoutes: AdminRoutes {}
 extension LifecycleRoutes: AdminRoutes {}
@@ -70,13 +71,18 @@ extension ControlPlane {
             JobRoutes(jobs: jobs, changes: changes),
             BrandMetricsRoutes(
                 daily: daily, markets: markets, brands: brands, jobs: jobs.store, changes: changes),
+            ClearingRoutes(
+                clearing: Clearing(
+                    environment: foundations.places.environment, brands: brands, lifecycle: lifecycle),
+                changes: changes),
             AuditRoutes(audit: audit),
         ]
     }
 
     private var platformRoutes: PlatformRoutes {
         PlatformRoutes(
-            edge: foundations.places.edge, supervisor: foundations.supervisor,
+            environment: foundations.places.environment, edge: foundations.places.edge,
+            supervisor: foundations.supervisor,
             control: ProbeStore(pool: foundations.control), brands: ProbeStore(pool: foundations.brands),
             redis: foundations.redis)
     }

@@ -1,3 +1,4 @@
+import Contract
 import Foundation
 import Kernel
 import Logging
@@ -57,6 +58,8 @@ package struct AttachedDaemon: Sendable {
         package var instanceExecutable: String
         package var postgres: Postgres
         package var redis: Redis
+        /// `production` when absent.
+        package var environment: InstallationEnvironment?
         /// `children` when absent.
         package var supervisor: Supervising?
         /// Directories whose file systems must not fill up: PostgreSQL's and Redis's.
@@ -139,7 +142,8 @@ package struct AttachedDaemon: Sendable {
                 edge: settings.edge, instanceExecutable: settings.instanceExecutable,
                 postgresHost: administrator.host, postgresPort: administrator.port, brandsDatabase: brands,
                 redisSocket: settings.redis.socket, watchedDirectories: settings.watchedDirectories ?? [],
-                isUnderSystemd: settings.supervisor == .systemd),
+                isUnderSystemd: settings.supervisor == .systemd,
+                environment: settings.environment ?? .production),
             templates: settings.templates, leadership: leadership, metrics: metrics, logger: logger)
     }
 

@@ -108,7 +108,7 @@ private struct EmbeddedStart: Service {
             edge: "http://\(address)", instanceExecutable: settings.instanceExecutable,
             postgresHost: administrator.host, postgresPort: administrator.port,
             brandsDatabase: SchemaStore.brandsDatabase, redisSocket: connections.redis.socket,
-            watchedDirectories: [state.redis, state.postgresData])
+            watchedDirectories: [state.redis, state.postgresData], environment: .development)
         var leadership = Leadership.Settings()
         leadership.isAlone = true
         return Ground(

@@ -1,3 +1,4 @@
+import Contract
 import Kernel
 import Logging
 import Postgres
@@ -45,5 +46,7 @@ extension ControlPlane {
         /// Whether instances are units of systemd: it holds their sockets, gives them their credentials,
         /// keeps to their limits, and its timers run the jobs.
         var isUnderSystemd = false
+        /// What the installation is for.
+        var environment = InstallationEnvironment.production
     }
 }

@@ -7,6 +7,7 @@ import Web
 
 /// `/api/admin/platform`, `/api/admin/openapi.yaml`, and the probes `/healthz` and `/readyz`.
 struct PlatformRoutes: Sendable {
+    let environment: InstallationEnvironment
     let edge: String
     let supervisor: any Supervisor
     let control: ProbeStore
@@ -26,8 +27,8 @@ struct PlatformRoutes: Sendable {
             }
             return try WebResponse.json(
                 PlatformView(
-                    edge: edge, release: Release.current, services: Dictionary(uniqueKeysWithValues: services)
-                ))
+                    environment: environment, edge: edge, release: Release.current,
+                    services: Dictionary(uniqueKeysWithValues: services)))
         }
     }
 
