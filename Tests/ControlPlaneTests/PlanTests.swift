@@ -111,18 +111,28 @@ struct PlanTests {
             }
             try await test.foundations.brands.run(
                 "update \(identifier: slug.schemaName).brand_totals set profiles = 1234")
+            try await test.foundations.brands.run(
+                """
+                insert into \(identifier: slug.schemaName).customer_raw_event
+                    (id, created_at, event_type, occurred_at, channel, source, event_key, payload)
+                select gen_random_uuid(), at, 'page_view', at, 'web', 'api', 'old', '{}'
+                from (select now() - interval '200 days' as at) as long
+                """)
             var free = try await test.plan("free")
             free.limits.profiles = 1000
+            free.limits.retentionDays = 90
             #expect(try await test.write(free).status == 200)
             let path = "/api/admin/brands/\(slug)"
             let usage = try await test.call(.get, "\(path)/usage?plan=free").decode(UsageView.self)
-            #expect(usage.items.filter(\.isOver).map(\.name) == ["profiles", "apiKeys"])
+            #expect(usage.items.filter(\.isOver).map(\.name) == ["profiles", "apiKeys", "retentionDays"])
             #expect(
                 try await test.call(.get, "\(path)/usage").decode(UsageView.self).items
                     .contains(where: \.isOver) == false)
             let refused = try await test.call(.post, "\(path)/plan", PlanChange(plan: "free"))
             #expect(refused.status == 409)
-            #expect(try refused.problem.detail.contains("1234 profiles of 1000, 3 apiKeys of 2"))
+            let detail = try refused.problem.detail
+            #expect(detail.contains("1234 profiles of 1000, 3 apiKeys of 2, "))
+            #expect(detail.contains(" retentionDays of 90"))
             let change = PlanChange(plan: "free", acceptOver: true)
             try await test.perform([Scenario.Call(.post, "/plan") { _ in change }], slug)
             #expect(try await test.view(slug).plan == "free")

@@ -19,7 +19,9 @@ struct RetentionTests {
 
     private static func seeds(_ count: Int) -> ClosedRange<Int> { 1...(isSoak ? count * 4 : count) }
 
-    @Test("a brand that folds old months now and then is as one that keeps everything", arguments: RetentionTests.seeds(2))
+    @Test(
+        "a brand that folds old months now and then is as one that keeps everything",
+        arguments: RetentionTests.seeds(2))
     func random(seed: Int) async throws {
         try await TwoBrands.with(seed: UInt64(seed)) { brands in
             try await brands.live(through: RandomHistory(seed: UInt64(seed), sends: 80))
@@ -30,7 +32,9 @@ struct RetentionTests {
         }
     }
 
-    @Test("also with few values, many ties and many decisions of every kind", arguments: RetentionTests.seeds(3))
+    @Test(
+        "also with few values, many ties and many decisions of every kind",
+        arguments: RetentionTests.seeds(3))
     func dense(seed: Int) async throws {
         try await TwoBrands.with(seed: UInt64(seed)) { brands in
             try await brands.liveDensely(rounds: 24)
@@ -40,7 +44,9 @@ struct RetentionTests {
         }
     }
 
-    @Test("also when its country changes afterwards, and numbers mean something else", arguments: RetentionTests.seeds(1))
+    @Test(
+        "also when its country changes afterwards, and numbers mean something else",
+        arguments: RetentionTests.seeds(1))
     func country(seed: Int) async throws {
         try await TwoBrands.with(seed: UInt64(seed), country: "US") { brands in
             try await brands.live(through: RandomHistory(seed: UInt64(seed), sends: 80))
@@ -49,7 +55,9 @@ struct RetentionTests {
         }
     }
 
-    @Test("whatever a checkpoint forgets is found out", .enabled(if: RetentionTests.isSoak), arguments: Omission.all)
+    @Test(
+        "whatever a checkpoint forgets is found out",
+        .enabled(if: RetentionTests.isSoak), arguments: Omission.all)
     func omissions(omission: Omission) async throws {
         var seed: UInt64 = 0
         var found: [String] = []

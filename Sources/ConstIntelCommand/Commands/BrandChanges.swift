@@ -96,7 +96,8 @@ struct BrandPlan: BrandChangeCommand {
         abstract: "Put a brand on another plan, whose limits then hold.",
         discussion: """
             A brand that uses more than the new plan allows is refused, and told what is over; with
-            --accept-over it keeps what it has and gets no more. --plan shows the steps of the change, as it
+            --accept-over it keeps what it has, but for raw events older than the plan keeps them, and gets no
+            more. --plan shows the steps of the change, as it
             does everywhere.
 
             Example:

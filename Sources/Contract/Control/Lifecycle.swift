@@ -19,8 +19,8 @@ public struct PlanChange: JSONBody {
 
     /// A plan's name, such as `free`, `pro` or `enterprise`.
     public var plan: String
-    /// Whether to change also where the brand uses more than the plan allows: it keeps what it has, and gets
-    /// no more. False when absent.
+    /// Whether to change also where the brand uses more than the plan allows: it keeps what it has, but for
+    /// raw events older than the plan keeps them, and gets no more. False when absent.
     public var acceptOver: Bool?
 
     public init(plan: String, acceptOver: Bool? = nil) {

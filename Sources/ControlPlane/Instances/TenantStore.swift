@@ -145,6 +145,8 @@ struct TenantStore: Sendable {
         let events: Int
         let testEvents: Int
         let profiles: Int
+        /// How long ago the oldest month ended of which there are raw events as they were sent.
+        let retentionDays: Int
     }
 
     /// What the brand has used in the month of `timeZone` that `instant` lies in.
@@ -153,14 +155,17 @@ struct TenantStore: Sendable {
             try await beOwner(slug, in: transaction)
             let rows = try await transaction.run(
                 """
-                select month_start, month_end, used.events, used.test_events, profiles
+                select month_start, month_end, used.events, used.test_events, profiles, greatest(0, (
+                    select extract(day from \(instant)::timestamptz
+                        - (date_trunc('month', min(created_at), 'UTC') + interval '1 month'))
+                    from customer_raw_event, fold_checkpoint where created_at >= received_before))::bigint
                 from month_usage(\(instant), \(timeZone)) as used cross join brand_totals
                 """)
-            let (start, end, events, testEvents, profiles) = try rows[0].decode(
-                (Timestamp, Timestamp, Int64, Int64, Int64).self)
+            let (start, end, events, testEvents, profiles, days) = try rows[0].decode(
+                (Timestamp, Timestamp, Int64, Int64, Int64, Int64).self)
             return Usage(
                 month: .init(from: start, to: end), events: Int(events), testEvents: Int(testEvents),
-                profiles: Int(profiles))
+                profiles: Int(profiles), retentionDays: Int(days))
         }
     }
 

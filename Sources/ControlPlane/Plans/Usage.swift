@@ -35,6 +35,8 @@ struct Usage: Sendable {
                 .init("profiles", used: tenant.profiles, limit: limits.profiles),
                 .init("users", used: control.users, limit: limits.users),
                 .init("apiKeys", used: control.keys, limit: limits.apiKeys),
+                // What a shorter retention takes away is gone for good, so it counts as used.
+                .init("retentionDays", used: tenant.retentionDays, limit: limits.retentionDays),
             ])
     }
 
@@ -45,8 +47,9 @@ struct Usage: Sendable {
             let list = over.map { "\($0.used) \($0.name) of \($0.limit ?? 0)" }.joined(separator: ", ")
             throw Fault(
                 .conflict, doing: doing,
-                "the brand uses more than the plan '\(plan)' allows: \(list); it keeps what it has, and gets "
-                    + "no more, when the change is asked for with acceptOver", field: "acceptOver")
+                "the brand uses more than the plan '\(plan)' allows: \(list); when the change is asked for "
+                    + "with acceptOver, it keeps what it has but for older events, and gets no more",
+                field: "acceptOver")
         }
     }
 }
