@@ -239,6 +239,35 @@ struct DecisionTests {
         }
     }
 
+    @Test("a rejected pair that a merge alone had made stays out of force when an event ties it later")
+    func rejectedMerge() async throws {
+        try await TestBrand.with { brand in
+            let (phone, email, loyalty) = ("phone +12025550101", "email a@b.com", "loyalty_id l")
+            try await brand.write([
+                .sample("1", [.phone: "+12025550101", .loyaltyID: "l"]), .sample("2", [.email: "a@b.com"]),
+            ])
+            let one = try #require(try await brand.profile(of: phone))
+            let other = try #require(try await brand.profile(of: email))
+            try await brand.decide(.merge(one, other))
+            // Without the phone the merge ties the other two, until they are parted; with it, it would bring
+            // them together again.
+            try await brand.decide(.block(brand.id(phone)))
+            let rest = try #require(try await brand.profile(of: loyalty))
+            try await brand.decide(.unmerge(rest, separating: [brand.id(email)]))
+            try await brand.decide(.unblock(brand.id(phone)))
+            #expect(try await brand.people() == [[phone, loyalty], [email]])
+            let row = try #require(try await brand.rows().first)
+            try await brand.decide(.reject(row.id))
+            let held = try #require(try await brand.profile(of: phone))
+            try await brand.decide(.unmerge(held, separating: [brand.id(phone)]))
+            try await brand.expectHealthy()
+            try await brand.write([.sample("3", [.phone: "+12025550101", .email: "a@b.com"])])
+            #expect(try await brand.people() == [[phone], [email], [loyalty]])
+            #expect(try await brand.rows().isEmpty)
+            try await brand.expectHealthy()
+        }
+    }
+
     @Test("a family's phone: three people with e-mails of their own, and its own profile")
     func shared() async throws {
         try await TestBrand.with { brand in

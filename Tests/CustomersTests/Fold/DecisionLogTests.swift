@@ -98,10 +98,11 @@ struct DecisionLogTests {
         #expect(DecisionLog([merge, all], kinds: Self.kinds).chosen.isEmpty)
     }
 
-    @Test("a pair that was merged, held and approved is in force though no event ties it")
+    @Test("a pair that was merged, held, approved or rejected has its standing though no event ties it")
     func asserted() {
         #expect(Self.log([.merge, .hold]).asserted == [Self.pair])
         #expect(Self.log([.merge, .hold, .approve]).asserted == [Self.pair])
-        #expect(Self.log([.merge, .hold, .reject]).asserted.isEmpty)
+        #expect(Self.log([.merge, .hold, .reject]).asserted == [Self.pair])
+        #expect(Self.log([.hold, .reject, .allow]).asserted.isEmpty)
     }
 }

@@ -13,11 +13,11 @@ struct Admission {
     private(set) var holds: [IdentityArrival.Verdict] = []
     /// The pairs that join profiles after the decision.
     private(set) var joined: Set<IdentifierPair>
+    let log: DecisionLog
     /// What the log says of pairs.
     let standings: [IdentifierPair: DecisionLog.Standing]
 
     private let region: DecisionRegion
-    private let log: DecisionLog
     private let decisions: [IdentityDecision]
     private var sets: ProfileSets
 

@@ -43,7 +43,8 @@ struct DecisionRegion {
         return standings
     }
 
-    private func isNamed(_ pair: IdentifierPair) -> Bool {
+    /// Whether all that is said of a pair is in `decisions`.
+    func isNamed(_ pair: IdentifierPair) -> Bool {
         named.contains(pair.low) || named.contains(pair.high)
     }
 }

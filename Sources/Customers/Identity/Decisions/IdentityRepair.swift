@@ -104,7 +104,7 @@ extension IdentityRepair {
         region.enter(try await store.entries(strong, in: transaction))
         let ties = events.sorted { $0.stored.order < $1.stored.order }.map { $0.strong.map(\.id) }
         let (admission, held) = try await admit(region, ties)
-        try await write(admission.standings, region)
+        try await write(admission, region)
         var components = Components()
         for pair in admission.joined { components.join(pair.low, pair.high) }
         var profiles: [IdentifierID: ProfileID] = [:]
@@ -143,15 +143,15 @@ extension IdentityRepair {
     }
 
     /// Writes the pairs of which the log says something else than before.
-    private func write(
-        _ standings: [IdentifierPair: DecisionLog.Standing], _ region: DecisionRegion
-    ) async throws {
+    ///
+    /// One that is rejected stays in the table though no event ties it, so that it is known when one does.
+    private func write(_ admission: Admission, _ region: DecisionRegion) async throws {
         var changed: [IdentityStore.PairRow] = []
         var removed: [IdentifierPair] = []
-        for (pair, standing) in standings {
+        for (pair, standing) in admission.standings where region.isNamed(pair) {
             let stored = region.pairs[pair]
             let isTied = stored?.isTied ?? false
-            if standing.state == .out && !isTied {
+            if standing.state == .out && !isTied && !admission.log.isRejected(pair) {
                 if stored != nil { removed.append(pair) }
             } else if stored != .init(state: standing.state, hold: standing.hold, isTied: isTied) {
                 changed.append(

@@ -68,9 +68,15 @@ package struct DecisionLog: Sendable {
         }
     }
 
-    /// The pairs that the log puts in force or holds even where no event ties them.
+    /// Whether the newest decision about a pair rejects it: it stays out of force whatever events tie it.
+    package func isRejected(_ pair: IdentifierPair) -> Bool {
+        guard let said = newest[pair], said.sequence > chosen[pair] ?? .min else { return false }
+        return said.kind == .reject
+    }
+
+    /// The pairs that the log puts in force, holds or rejects even where no event ties them.
     package var asserted: Set<IdentifierPair> {
-        let named = newest.filter { $0.value.kind == .approve || $0.value.kind == .hold }
+        let named = newest.filter { [.approve, .hold, .reject].contains($0.value.kind) }
         return Set(named.keys).union(chosen.keys)
     }
 

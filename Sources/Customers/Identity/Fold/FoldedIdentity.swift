@@ -2,7 +2,7 @@ import Contract
 
 /// What a brand's identity is by its events and its log of decisions.
 package struct FoldedIdentity: Sendable, Equatable {
-    /// A pair that an event ties, or that the log puts in force or holds.
+    /// A pair that an event ties, or that the log puts in force, holds or rejects.
     package struct Pair: Sendable, Equatable {
         /// What the log says of it, flags aside.
         package let standing: DecisionLog.Standing

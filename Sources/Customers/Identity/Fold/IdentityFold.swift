@@ -60,12 +60,12 @@ package struct IdentityFold {
         return owner.first ?? weak.first?.id
     }
 
-    /// The pairs that events tie, and those that the log puts in force or holds without.
+    /// The pairs that events tie, and those that the log puts in force, holds or rejects without.
     private func pairs() -> [IdentifierPair: FoldedIdentity.Pair] {
         var pairs: [IdentifierPair: FoldedIdentity.Pair] = [:]
         for pair in log.asserted where isStrong(pair.low) && isStrong(pair.high) {
             let standing = log.standing(of: pair, isTied: false)
-            if standing.state != .out { pairs[pair] = .init(standing: standing, isTied: false) }
+            pairs[pair] = .init(standing: standing, isTied: false)
         }
         for event in events {
             forEachTie(of: event) { pair in
