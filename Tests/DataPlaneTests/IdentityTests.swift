@@ -175,6 +175,28 @@ struct IdentityTests {
         }
     }
 
+    @Test("a profile's strength counts each kind once, and all strong kinds together make 100")
+    func strength() async throws {
+        let alone: [(Identifier.Kind, IdentifierKind, String, Int)] = [
+            (.phone, .phone, "+12025550101", 35), (.email, .email, "a@b.com", 30),
+            (.loyaltyID, .loyaltyID, "a", 20), (.upiID, .upiID, "a@upi", 15),
+            (.deviceID, .deviceID, "a", 5), (.cookieID, .cookieID, "a", 3), (.qrID, .qrID, "a", 2),
+        ]
+        try await TestBrand.with { brand in
+            try await brand.write(
+                try alone.map { try .sample($0.0.rawValue, [$0.1: $0.2]) } + [
+                    .sample(
+                        "all",
+                        [.phone: "+12025550102", .email: "b@b.com", .loyaltyID: "b", .upiID: "b@upi"]),
+                    .sample("again", [.phone: "+12025550102", .email: "c@b.com", .deviceID: "b"]),
+                ])
+            for (kind, _, value, strength) in alone {
+                #expect(try await brand.profile(kind, value)?.profileStrength == strength, "\(kind)")
+            }
+            #expect(try await brand.profile(.email, "c@b.com")?.profileStrength == 100)
+        }
+    }
+
     @Test("ids rise strictly, also within a millisecond and when the clock steps back")
     func risingIDs() {
         var ids = UUIDv7Sequence()

@@ -39,6 +39,24 @@ struct NormaliserTests {
         for text in ["424", "42424", "42a2", "４２４２"] { #expect(normalise(.cardLast4, text) == nil) }
         #expect(normalise(.loyaltyID, " AbC ") == "AbC")
         #expect(normalise(.upiID, " Ann@OkBank ") == "ann@okbank")
+        for kind in [IdentifierKind.deviceID, .cookieID, .qrID] {
+            #expect(normalise(kind, " AbC ") == "AbC" && normalise(kind, " ") == nil)
+        }
+    }
+
+    @Test("every kind has its place by priority, whatever the order in which identifiers are sent")
+    func priorityOfAll() {
+        let values: KeyValuePairs<IdentifierKind, String> = [
+            .cardLast4: "4242", .qrID: "q", .cookieID: "c", .deviceID: "d", .upiID: "a@upi", .loyaltyID: "l",
+            .email: "a@b.c", .whatsapp: "+12025550124", .phone: "+12025550123",
+        ]
+        let sent = values.map { SentIdentifier(kind: $0.key, value: $0.value) }
+        for sent in [sent, sent.reversed()] {
+            #expect(
+                IdentifierNormaliser(country: "US").normalise(sent).usable.map(\.value) == [
+                    "+12025550123", "+12025550124", "a@b.c", "l", "a@upi", "d", "c", "q", "4242",
+                ])
+        }
     }
 
     @Test("what is usable comes by priority, each once, and a strong one that is not is told of")
