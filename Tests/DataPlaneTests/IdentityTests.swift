@@ -175,6 +175,52 @@ struct IdentityTests {
         }
     }
 
+    @Test("a sign-in owns for less than 30 days, and reaches back exactly 30 days")
+    func span() async throws {
+        func seen(_ key: String, _ time: String) throws -> Event {
+            try .sample(key, .pageView, [.cookieID: "c"], occurredAt: time)
+        }
+        let signIn = try Event.sample(
+            "ann", .pageView, [.cookieID: "c", .email: "ann@example.com"], occurredAt: "2026-01-31T10:00:00Z")
+        let events = try [
+            seen("too early", "2026-01-01T09:59:59.999999Z"), seen("first", "2026-01-01T10:00:00Z"),
+            seen("last", "2026-03-02T09:59:59.999999Z"), seen("too late", "2026-03-02T10:00:00Z"),
+        ]
+        for batches in [[events, [signIn]], [[signIn], events]] {
+            try await TestBrand.with { brand in
+                for batch in batches { try await brand.write(batch) }
+                let ann = try #require(try await brand.profile(.email, "ann@example.com")).id
+                #expect(try await brand.places(of: ["first", "last"]) == [ann, ann])
+                #expect(try await !brand.places(of: ["too early", "too late"]).contains(ann))
+            }
+        }
+    }
+
+    @Test("at one instant, keys say what comes before a sign-in and what behind")
+    func oneInstant() async throws {
+        let events = try [
+            Event.sample("1", [.cookieID: "c", .email: "ann@example.com"], "09:00"),
+            .sample("2", [.cookieID: "c"], "10:00"),
+            .sample("3", [.cookieID: "c", .email: "bob@example.com"], "10:00"),
+            .sample("4", [.cookieID: "c"], "10:00"),
+            .sample("5", .signOut, [.cookieID: "c"], occurredAt: "2026-01-31T11:00:00Z"),
+            .sample("6", [.cookieID: "c"], "12:00"),
+            .sample("7", [.cookieID: "c", .email: "cyd@example.com"], "12:00"),
+        ]
+        for events in [events, events.reversed()] {
+            try await TestBrand.with { brand in
+                for event in events { try await brand.write([event]) }
+                var people: [ProfileID?] = []
+                for name in ["ann", "bob", "cyd"] {
+                    people.append(try await brand.profile(.email, "\(name)@example.com")?.id)
+                }
+                #expect(
+                    try await brand.places(of: ["2", "4", "5", "6"])
+                        == [people[0], people[1], people[1], people[2]])
+            }
+        }
+    }
+
     @Test("a profile's strength counts each kind once, and all strong kinds together make 100")
     func strength() async throws {
         let alone: [(Identifier.Kind, IdentifierKind, String, Int)] = [
