@@ -107,7 +107,9 @@ setup_postgres() {
         sed -E '/^(# PostgreSQL of embedded|hba_file|port|unix_socket_)/d' |
         put "$settings/conf.d/constintel.conf" 644; then changed=1; fi
     if printf '%s\n' "# Everyone proves who they are; the machine's own postgres by being it." \
-        "local all postgres peer" "local all all scram-sha-256" |
+        "local all postgres peer" "local all constintel scram-sha-256" \
+        "# A brand's role has business in one database, and is not let into any other." \
+        "local constintel_brands all scram-sha-256" |
         put "$settings/pg_hba.conf" 640 postgres:postgres; then changed=1; fi
     systemctl enable --quiet "postgresql@$version-constintel.service" 2>/dev/null || true
     if [ -n "$changed" ]; then systemctl restart "postgresql@$version-constintel.service"; else

@@ -51,6 +51,10 @@ struct TestInstance: Sendable {
         try await database.withConnection {
             try await $0.runScript(TenantSchema.grants(runtimeRole: role, schema: schema))
         }
+        // Installations that other tests make on the same server keep everybody out of its database.
+        try await TestInstance.changingRights(database) {
+            try await $0.run("grant connect, temporary on database postgres to \(identifier: role)")
+        }
         configuration = InstanceConfiguration(
             slug: brand.slug, brandId: BrandID(at: SystemWallClock().now()), generation: 1,
             socket: "\(directory)/s",
@@ -79,8 +83,21 @@ struct TestInstance: Sendable {
     private func remove() async throws {
         try FileManager.default.removeItem(atPath: directory)
         let role = brand.slug.runtimeRole
-        try await brand.database.run("drop owned by \(identifier: role)")
-        try await brand.database.run("drop role \(identifier: role)")
+        try await TestInstance.changingRights(brand.database) {
+            try await $0.run(all: [
+                "drop owned by \(identifier: role)", "drop role \(identifier: role)",
+            ])
+        }
+    }
+
+    /// PostgreSQL fails the second of two transactions that change a database's rights at once.
+    private static func changingRights(
+        _ database: PostgresPool, _ body: (PostgresTransaction) async throws -> Void
+    ) async throws {
+        try await database.transaction { transaction in
+            try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel roles'))")
+            try await body(transaction)
+        }
     }
 
     /// The instance, of which nothing runs yet.

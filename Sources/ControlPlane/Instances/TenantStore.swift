@@ -239,7 +239,7 @@ struct TenantStore: Sendable {
     /// Those rights are all in one row of `pg_database`, and PostgreSQL fails the second of two transactions
     /// that change it at once ("tuple concurrently updated").
     private func takeTurn(in transaction: PostgresTransaction) async throws {
-        try await transaction.run("select pg_advisory_xact_lock(hashtext('constintel database rights'))")
+        try await LeadershipStore.takeTurn(in: transaction)
     }
 
     /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.

@@ -38,6 +38,7 @@ struct SchemaStore: Sendable {
                 try await server.run("revoke all on database \(identifier: database) from public")
                 try await connected(to: database) { connection in
                     try await connection.run("revoke all on schema public from public")
+                    if database == brands { try await close(connection) }
                 }
             }
             try await connected(to: control) { try await applyControlSchema($0) }
@@ -58,7 +59,46 @@ struct SchemaStore: Sendable {
             if try !isMember[0].decode(0, as: Bool.self) {
                 try await transaction.run("grant \(role) to current_user")
             }
+            try await closeTheDoor(transaction)
         }
+    }
+
+    /// Keeps everybody else out of the database that it logs in to, where it may: whoever gets in there could
+    /// take the lock above and hold it, and no daemon would start. `template1` is the server's to copy, which
+    /// it does not while somebody is in it.
+    private func closeTheDoor(_ transaction: PostgresTransaction) async throws {
+        let open = try await transaction.run(
+            """
+            select datname::text from pg_database
+            where datname in (current_database(), 'template1') and pg_has_role(datdba, 'usage')
+              and has_database_privilege('public', oid, 'connect')
+            """
+        ).decode(String.self)
+        for database in open {
+            try await transaction.run("revoke all on database \(identifier: database) from public")
+        }
+    }
+
+    /// Takes from PUBLIC, where the server is ours to say, what has no use to a brand and is felt by all of
+    /// them: advisory locks, which take the room of everybody's locks, and large objects, which lie outside
+    /// of every schema.
+    private func close(_ connection: PostgresConnection) async throws {
+        try await connection.run(
+            """
+            do $$
+            declare open regprocedure;
+            begin
+                if not (select rolsuper from pg_roles where rolname = current_user) then return; end if;
+                for open in
+                    select oid from pg_proc
+                    where pronamespace = 'pg_catalog'::regnamespace
+                      and proname ~ '^(lo_(creat|create|from_bytea)|pg_(try_)?advisory_(xact_)?lock.*)$'
+                      and has_function_privilege('public', oid, 'execute')
+                loop
+                    execute format('revoke execute on function %s from public', open);
+                end loop;
+            end $$
+            """)
     }
 
     /// Applies the schema and the grants in one transaction, under a lock that two daemons starting at once

@@ -49,6 +49,15 @@ package enum LeadershipStore {
         try await transaction.run("select constintel.require_term()")
     }
 
+    /// Waits until no other transaction of the brands database has this turn; it lasts to the end of the
+    /// transaction.
+    ///
+    /// It is a lock on a table that brands cannot name. An advisory lock would be anybody's: a brand that
+    /// took it would keep all others from being made.
+    package static func takeTurn(in transaction: PostgresTransaction) async throws {
+        try await transaction.run("lock table constintel.leadership in share update exclusive mode")
+    }
+
     /// Takes the lock of the control database for this connection, unless somebody has it.
     static func tryLock(_ control: PostgresConnection) async throws -> Bool {
         try await control.run("select pg_try_advisory_lock(hashtextextended('constintel leadership', 0))")[0]
