@@ -1,7 +1,7 @@
 /// The schema of one brand: its tables, and what the instance's role may do with each.
 public enum TenantSchema {
     /// The version of `sql`. An instance refuses a schema that is newer than it knows.
-    public static let version = 4
+    public static let version = 5
 
     /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the
     /// schema.
@@ -21,6 +21,9 @@ public enum TenantSchema {
     /// Tables whose rows the instance reads and adds, and can neither change nor take away.
     public static let appended = ["identity_decision", "merge_history"]
 
+    /// Functions that the instance calls, with the rights of its own role.
+    public static let called = ["month_usage(timestamptz, text)"]
+
     /// Grants to the runtime role, table by table; whatever is not named here is refused. To be run by the
     /// owner role. Both names must be safe as quoted identifiers.
     public static func grants(runtimeRole: String, schema: String) -> String {
@@ -30,6 +33,9 @@ public enum TenantSchema {
         }
         // Locking the lease's row takes the right to update some column of it; the generation is not granted.
         lines.append("grant select, update (id) on \"\(schema)\".writer_lease to \"\(runtimeRole)\";")
+        for function in called {
+            lines.append("grant execute on function \"\(schema)\".\(function) to \"\(runtimeRole)\";")
+        }
         for table in appended {
             lines.append("grant select, insert on \"\(schema)\".\"\(table)\" to \"\(runtimeRole)\";")
         }

@@ -450,6 +450,7 @@ create function month_usage(
     from span left join event_meter m on m.quarter >= start and m.quarter < stop
     group by start, stop
 $$;
+revoke execute on function month_usage(timestamptz, text) from public;
 
 -- The instance's own long work.
 
