@@ -164,7 +164,7 @@ let targets: [Target] = [
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test("TidyTests", []),
-    test("Journeys", ["Contract", "Postgres", "Kernel", "TestSupport"]),
+    test("Journeys", ["Contract", "Postgres", "Redis", "Kernel", "TestSupport", httpClient, nio]),
 ]
 
 let package = Package(

@@ -11,7 +11,7 @@ public struct OpenAPIDocument {
 
     /// The file as it is.
     public let bytes: Data
-    private let root: Node
+    let root: Node
 
     /// - Parameter room: `DataPlane` or `ControlPlane`.
     public init(of room: String) throws {
@@ -31,15 +31,18 @@ public struct OpenAPIDocument {
     }()
 
     /// Every operation as its method and path, such as `GET /api/events/{id}`.
-    public var operations: Set<String> {
+    public var operations: Set<String> { Set(operationNodes.map { "\($0.method) \($0.path)" }) }
+
+    /// Every operation with what its path says of all of them.
+    var operationNodes: [(method: String, path: String, shared: Node?, operation: Node)] {
         let methods = ["get", "head", "post", "put", "patch", "delete", "options", "trace"]
-        var found: Set<String> = []
+        var found: [(String, String, Node?, Node)] = []
         for (path, item) in root["paths"]?.mapping ?? [:] {
-            for (method, _) in item.mapping ?? [:] {
+            for (method, operation) in item.mapping ?? [:] {
                 guard let path = path.string, let method = method.string, methods.contains(method) else {
                     continue
                 }
-                found.insert("\(method.uppercased()) \(path)")
+                found.append((method.uppercased(), path, item["parameters"], operation))
             }
         }
         return found
