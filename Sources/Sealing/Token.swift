@@ -84,7 +84,7 @@ public struct TokenSigner: Sendable {
 
     /// The token that says `claims`.
     public func sign(_ claims: TokenClaims) throws -> String {
-        let header = TokenHeader(alg: TokenHeader.algorithm, kid: key.publicKey.id, typ: "JWT")
+        let header = TokenHeader(kid: key.publicKey.id)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let parts = try [encoder.encode(header), encoder.encode(claims)]
@@ -116,7 +116,7 @@ public struct TokenVerifier: Sendable {
         guard parts.count == 3, let signature = Base64URL.decode(parts[2]) else { throw .malformed }
         let header: TokenHeader = try decoded(parts[0])
         // The algorithm is fixed: a token does not choose how it is checked.
-        guard header.alg == TokenHeader.algorithm else { throw .malformed }
+        guard header.alg == TokenHeader.algorithm, !header.isCritical else { throw .malformed }
         guard let key = keys[header.kid] else { throw .unknownKey }
         guard key.verify(signature, of: Array("\(parts[0]).\(parts[1])".utf8)) else { throw .badSignature }
         let claims: TokenClaims = try decoded(parts[1])
@@ -139,4 +139,30 @@ private struct TokenHeader: Codable {
     let alg: String
     let kid: String
     var typ: String?
+    /// Whether it says that something in it must be understood: none of that is.
+    let isCritical: Bool
+
+    private enum Key: String, CodingKey { case alg, kid, typ, crit }
+
+    init(kid: String) {
+        alg = TokenHeader.algorithm
+        self.kid = kid
+        typ = "JWT"
+        isCritical = false
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        alg = try container.decode(String.self, forKey: .alg)
+        kid = try container.decode(String.self, forKey: .kid)
+        typ = try container.decodeIfPresent(String.self, forKey: .typ)
+        isCritical = container.contains(.crit)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(alg, forKey: .alg)
+        try container.encode(kid, forKey: .kid)
+        try container.encodeIfPresent(typ, forKey: .typ)
+    }
 }

@@ -100,6 +100,13 @@ struct TestInstance: Sendable {
         }
     }
 
+    /// The key that its users' tokens are verified by.
+    func tokenKey() throws -> VerifyingKey {
+        let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/credentials/token-key-1.pub"))
+        guard let key = VerifyingKey(bytes: Array(data)) else { throw Failure("there is no token key") }
+        return key
+    }
+
     /// The instance, of which nothing runs yet.
     func assembled() throws -> Instance {
         Instance(
