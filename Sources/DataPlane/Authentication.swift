@@ -9,54 +9,35 @@ import Web
 /// While the brand is suspended or deleted, its keys and its own users are refused with the reason;
 /// administrators and operators go on. What was accepted before stays, and is committed.
 struct Authentication: RouterMiddleware {
-    private static let doing = "authenticate the request"
+    static let doing = "authenticate the request"
 
     let slug: Slug
     let brand: BrandFollower
     /// The keys of user tokens that it was started with.
     let tokenKeys: [VerifyingKey]
+    let keys: KeyAuthentication
     let clock: any WallClock
 
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
-        guard let credential = request.bearerCredential else {
+        let (admitted, context) = try await request.readBeforeRefusal {
+            try await admit(request, context)
+        }
+        return try await next(admitted, context)
+    }
+
+    /// The request and its context, with who sends it.
+    private func admit(_ request: Request, _ context: WebContext) async throws -> (Request, WebContext) {
+        guard let credential = request.bearerCredential ?? BrowserAccess.credential(in: request) else {
             throw Fault(
                 .unauthenticated, doing: Authentication.doing,
                 "send an API key or a token as 'Authorization: Bearer …', or a key as 'X-API-Key'")
         }
+        if credential.hasPrefix("ci_") { return try await keys.admit(credential, request, context) }
         var context = context
-        context.principal = try await principal(of: credential)
-        return try await next(request, context)
-    }
-
-    private func principal(of credential: String) async throws -> Principal {
-        if credential.hasPrefix("ci_") { return try await principal(ofKey: credential) }
-        return try principal(ofToken: credential)
-    }
-
-    private func principal(ofKey text: String) async throws -> Principal {
-        guard let key = APIKeyText.parse(text) else {
-            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key is malformed or mistyped")
-        }
-        guard key.slug == slug else {
-            throw Fault(.forbidden, doing: Authentication.doing, "the API key belongs to another brand")
-        }
-        var projection = try brand.projection()
-        // A key that was made a moment ago works at once.
-        if projection.keys[key.publicId] == nil { projection = try await brand.freshProjection() }
-        guard let known = projection.keys[key.publicId], constantTimeEquals(known.hash, key.hash)
-        else {
-            throw Fault(.unauthenticated, doing: Authentication.doing, "there is no such API key")
-        }
-        if let revokedAt = known.revokedAt, revokedAt <= clock.now() {
-            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key was revoked")
-        }
-        if let expiresAt = known.expiresAt, expiresAt <= clock.now() {
-            throw Fault(.unauthenticated, doing: Authentication.doing, "the API key has expired")
-        }
-        try requireOpen(projection)
-        return Principal(kind: .key(key.publicId), role: nil, scopes: known.scopes, isTest: known.isTest)
+        context.principal = try principal(ofToken: credential)
+        return (request, context)
     }
 
     private func principal(ofToken text: String) throws -> Principal {
@@ -72,32 +53,10 @@ struct Authentication: RouterMiddleware {
             throw Fault(
                 .forbidden, doing: Authentication.doing, "the token's role '\(claims.role)' is not known")
         }
-        if role == .brandOwner || role == .brandUser { try requireOpen(projection) }
+        if role == .brandOwner || role == .brandUser {
+            try projection.requireOpen(doing: Authentication.doing)
+        }
         let kind: Principal.Kind = UserID(claims.sub).map { .user($0) } ?? .local
         return Principal(kind: kind, role: role, brand: slug.text)
-    }
-
-    /// - Throws: `Fault.forbidden` while the brand is suspended or deleted, with the reason.
-    private func requireOpen(_ projection: Projection) throws(Fault) {
-        switch projection.status {
-        case "suspended":
-            let reason = projection.statusReason.map { ": \($0)" } ?? ""
-            throw Fault(.forbidden, doing: Authentication.doing, "the brand is suspended\(reason)")
-        case "deleted":
-            throw Fault(.forbidden, doing: Authentication.doing, "the brand was deleted")
-        default: return
-        }
-    }
-}
-
-extension WebContext {
-    /// The caller, who must be allowed to do what `scope` names. Users of the brand and operators may do all
-    /// of it; a key may do what it was made for.
-    func require(_ scope: KeyScope, doing: String) throws -> Principal {
-        let principal = try authenticated(doing: doing)
-        guard principal.role != nil || principal.scopes.contains(scope) else {
-            throw Fault(.forbidden, doing: doing, "the API key lacks the scope '\(scope.rawValue)'")
-        }
-        return principal
     }
 }

@@ -26,6 +26,10 @@ final class BrandFollower: Service {
         /// How many looks at the schema have begun, and which of them was the last to succeed.
         var begun = 0
         var succeeded = 0
+        /// How often the projection has changed, and who waits for the next time.
+        var changes = 0
+        var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+        var waits = 0
     }
 
     private let store: ProjectionStore
@@ -90,6 +94,29 @@ final class BrandFollower: Service {
             profiles: projection.limits.profiles, timeZone: projection.settings.timeZone)
     }
 
+    /// How often the projection has changed since the start.
+    var changes: Int { state.withLock(\.changes) }
+
+    /// Waits until the projection has changed more than `seen` times, or the task is cancelled.
+    func change(after seen: Int) async {
+        let wait = state.withLock { state in
+            state.waits += 1
+            return state.waits
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = state.withLock { state in
+                    guard state.changes == seen, !Task.isCancelled else { return true }
+                    state.waiting[wait] = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.waiting.removeValue(forKey: wait) }?.resume()
+        }
+    }
+
     func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             while !Task.isCancelled {
@@ -115,11 +142,16 @@ final class BrandFollower: Service {
             guard let begun else { return }
             let fresh = try await look.revision() == begun.revision ? nil : look.read()
             let now = clock.now()
-            state.withLock { state in
-                if let fresh { state.projection = fresh }
+            let waiting = state.withLock { state -> [Int: CheckedContinuation<Void, Never>] in
                 state.readAt = now
                 state.succeeded = begun.number
+                guard let fresh else { return [:] }
+                state.projection = fresh
+                state.changes += 1
+                defer { state.waiting = [:] }
+                return state.waiting
             }
+            for continuation in waiting.values { continuation.resume() }
             if let fresh {
                 logger.info("the brand's state has changed", metadata: ["revision": "\(fresh.revision)"])
             }

@@ -76,8 +76,8 @@ public struct Instance: Sendable {
             ])
             let services: [any Service] = [
                 Connections(pools: [parts.database, parts.projection], redis: parts.redis), watchdog,
-                parts.brand, parts.intake.gate, parts.intake.events.quota, writer(parts), parts.imports,
-                parts.refolds, server,
+                parts.brand, parts.uses, parts.intake.gate, parts.intake.events.quota, writer(parts),
+                parts.imports, parts.refolds, server,
             ]
             // Only where somebody else holds the socket can the next request be waited for without a process.
             guard case .inherited = listener else { return services }
@@ -122,8 +122,9 @@ public struct Instance: Sendable {
             generation: configuration.generation)
         let refolds = Refolds(
             database: database, writer: writing, settings: { brand.settings }, clock: clock, logger: logger)
+        let uses = KeyUses(store: KeyUseStore(database: database), clock: clock, logger: logger)
         return Parts(
-            intake: intake, writing: writing, imports: imports, refolds: refolds, brand: brand,
+            intake: intake, writing: writing, imports: imports, refolds: refolds, brand: brand, uses: uses,
             database: database, projection: projection, redis: redis)
     }
 
@@ -174,6 +175,7 @@ public struct Instance: Sendable {
         let imports: Imports
         let refolds: Refolds
         let brand: BrandFollower
+        let uses: KeyUses
         let database: PostgresPool
         let projection: PostgresPool
         let redis: RedisClient
@@ -213,14 +215,21 @@ public struct Instance: Sendable {
             pools: [("reader", parts.database), ("projection", parts.projection)]
         ).add(to: router)
         router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
+        let browsers = BrowserAccess(brand: parts.brand, clock: clock)
+        browsers.add(to: router)
+        let limits = KeyLimits(clock: clock)
+        let keys = KeyAuthentication(
+            slug: configuration.slug, brand: parts.brand, limits: limits, uses: parts.uses,
+            browsers: browsers, clock: clock)
         let api = router.group("api").add(
             middleware: Authentication(
-                slug: configuration.slug, brand: parts.brand, tokenKeys: credentials.tokenKeys,
+                slug: configuration.slug, brand: parts.brand, tokenKeys: credentials.tokenKeys, keys: keys,
                 clock: clock))
         let profiles = ProfileListStore(database: parts.database)
         EventRoutes(
             events: parts.intake.events, commits: parts.intake.commits,
-            stored: EventListStore(database: parts.database), profiles: profiles, clock: clock
+            stored: EventListStore(database: parts.database), profiles: profiles,
+            keys: (parts.brand, limits), clock: clock
         ).add(to: api)
         ProfileRoutes(profiles: profiles, brand: parts.brand).add(to: api)
         MonitoringRoutes(

@@ -10,9 +10,19 @@ struct Projection: Sendable {
     struct Key: Sendable {
         let hash: [UInt8]
         let isTest: Bool
+        let isBrowser: Bool
         let scopes: Set<KeyScope>
+        /// Of a browser key; the brand's own when there are none.
+        let origins: [String]
+        let eventsPerSecond: Int?
+        let requestsPerSecond: Int?
         let expiresAt: Timestamp?
         let revokedAt: Timestamp?
+
+        /// Whether it is neither revoked nor expired.
+        func works(at now: Timestamp) -> Bool {
+            (revokedAt.map { $0 > now } ?? true) && (expiresAt.map { $0 > now } ?? true)
+        }
     }
 
     /// The part of the plan's limits that the data plane enforces.
@@ -80,7 +90,10 @@ struct ProjectionStore {
                     from brand_state
                     """),
                 try await transaction.run(
-                    "select public_id, hash, environment, scopes, expires_at, revoked_at from api_key")
+                    """
+                    select public_id, hash, environment, scopes, origins, events_per_second,
+                        requests_per_second, expires_at, revoked_at from api_key
+                    """)
             )
         }
         guard let state = states.first else {
@@ -106,11 +119,15 @@ struct ProjectionStore {
     private static func keys(_ rows: PostgresRows) throws -> [String: Projection.Key] {
         var keys: [String: Projection.Key] = [:]
         for row in rows {
-            let (publicID, hash, environment, scopes, expiresAt, revokedAt) = try row.decode(
-                (String, [UInt8], String, [String], Timestamp?, Timestamp?).self)
+            let (publicID, hash, environment, scopes, origins, events, requests, expiresAt, revokedAt) =
+                try row.decode(
+                    (
+                        String, [UInt8], String, [String], [String], Int?, Int?, Timestamp?, Timestamp?
+                    ).self)
             keys[publicID] = Projection.Key(
-                hash: hash, isTest: environment == "test", scopes: Set(scopes.compactMap(KeyScope.init)),
-                expiresAt: expiresAt, revokedAt: revokedAt)
+                hash: hash, isTest: environment == "test", isBrowser: environment == "browser",
+                scopes: Set(scopes.compactMap(KeyScope.init)), origins: origins, eventsPerSecond: events,
+                requestsPerSecond: requests, expiresAt: expiresAt, revokedAt: revokedAt)
         }
         return keys
     }

@@ -6,7 +6,10 @@ import Kernel
 /// An event is known by (`source`, `key`): it is accepted once, and a second one with the same key changes
 /// nothing, whatever it says.
 public struct Event: Sendable {
-    /// Who sent it: `api`, or the name of a vendor or a file's source.
+    /// The source of events that browser keys send. Anybody who reads a page's source can send them.
+    public static let browserSource = "browser"
+
+    /// Who sent it: `api`, `browser`, or the name of a vendor or a file's source.
     public var source: String
     /// The sender's id for it, unique within the source.
     public var key: String
@@ -78,6 +81,15 @@ public enum EventType: String, Sendable, CaseIterable, Codable {
 
     /// Whether such an event says nothing without a person. A guest's purchase counts for the brand.
     public var needsIdentifier: Bool { self != .purchase }
+
+    /// Whether it is what visitors of a site do, which its pages may send with a browser key.
+    public var isBehaviour: Bool {
+        switch self {
+        case .pageView, .productView, .search, .cartAdd, .cartAbandoned, .wishlistAdd, .identify, .signOut:
+            true
+        case .purchase, .whatsappMessage, .storeVisit, .custom: false
+        }
+    }
 }
 
 /// The limits of one event and of one request of events.
@@ -94,6 +106,8 @@ public enum EventLimits {
     public static let channelBytes = 64
     /// How far ahead of the receipt an event may say that it happened.
     public static let futureTolerance = Duration.seconds(24 * 3600)
+    /// How long before the receipt an event of a browser key may have happened.
+    public static let browserReach = Duration.seconds(7 * 86_400)
     /// The earliest instant that is believed: 1900-01-01.
     public static let earliest = Timestamp(year: 1900, month: 1, day: 1)!
 }

@@ -13,6 +13,9 @@ public struct APIKeyText: Sendable {
         case live, test
         /// A key that is published in web pages: it may only write behaviour events.
         case browser = "pub"
+
+        /// What people and tables call it.
+        public var name: String { self == .browser ? "browser" : rawValue }
     }
 
     /// A new key: `key` is shown once, `hash` and `publicId` are stored.

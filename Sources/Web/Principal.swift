@@ -20,6 +20,8 @@ public struct Principal: Sendable {
     public let scopes: Set<KeyScope>
     /// Whether the key is a test key, whose events are kept and not counted.
     public let isTest: Bool
+    /// Whether the key is one that is published in web pages, and may only send events.
+    public var isBrowser = false
     /// The slug of the one brand that a brand's user belongs to.
     public let brand: String?
 

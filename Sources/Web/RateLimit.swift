@@ -27,15 +27,26 @@ public struct RateLimit: Sendable, Equatable {
 
 /// Header fields that an answer gets whatever it turns out to be, also when a fault is answered.
 public final class AnswerHeaders: Sendable {
-    private let limits = Mutex<[RateLimit]>([])
+    private struct State {
+        var limits: [RateLimit] = []
+        var fields = HTTPFields()
+    }
+
+    private let state = Mutex(State())
 
     /// Tells of limits that hold for the request, after those that were told before.
     public func tell(_ more: [RateLimit]) {
-        limits.withLock { $0 += more }
+        state.withLock { $0.limits += more }
+    }
+
+    /// Gives the answer a field, in place of an earlier one of that name.
+    public func set(_ name: HTTPField.Name, _ value: String) {
+        state.withLock { $0.fields[name] = value }
     }
 
     func complete(_ headers: inout HTTPFields) {
-        let limits = limits.withLock(\.self)
+        let (limits, fields) = state.withLock { ($0.limits, $0.fields) }
+        for field in fields { headers[field.name] = field.value }
         guard !limits.isEmpty else { return }
         headers[.rateLimitPolicy] = limits.map(\.policy).joined(separator: ", ")
         headers[.rateLimit] = limits.map(\.state).joined(separator: ", ")

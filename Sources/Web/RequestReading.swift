@@ -15,6 +15,8 @@ public enum RequestLimits {
     public static let defaultPageItems = 50
     /// Bytes of an opaque cursor.
     public static let cursorBytes = 512
+    /// Bytes of a body that is read before its request is refused.
+    static let refusedBodyBytes = 64 * 1024
 }
 
 extension Request {
@@ -26,6 +28,22 @@ extension Request {
             return try await body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {
             throw Fault(.tooLarge, doing: doing, "the body has more than \(limit) bytes")
+        }
+    }
+
+    /// What `admit` answers, which reads nothing of the body. A small body is read before it is refused.
+    ///
+    /// A proxy that passes bodies on as they come ends its caller's connection when an answer overtakes the
+    /// body, and the caller's next request meets a connection that closes.
+    public func readBeforeRefusal<T>(_ admit: () async throws -> T) async throws -> T {
+        do {
+            return try await admit()
+        } catch {
+            let length = headers[.contentLength].flatMap { Int($0) }
+            if let length, (1...RequestLimits.refusedBodyBytes).contains(length) {
+                for try await _ in body {}
+            }
+            throw error
         }
     }
 

@@ -40,6 +40,9 @@ import Testing
             (["events", "import", "f"], "--brand"),
             (["key", "create", "demo", "--name", "n", "--scope", "all"], "events:write"),
             (["key", "create", "demo", "--name", "n", "--expires-at", "2026-02-30"], "2027-01-31"),
+            (["key", "create", "demo", "--name", "n", "--origin", "https://a.example"], "--browser"),
+            (["key", "create", "demo", "--name", "n", "--browser", "--environment", "test"], "not both"),
+            (["key", "rotate", "demo", "x", "--overlap", "soon"], "15m"),
             (["user", "create", "a@b.com", "--role", "brand_owner"], "--brand"),
             (["user", "create", "a@b.com", "--role", "admin", "--brand", "demo"], "no --brand"),
             (["user", "create", "a@b.com", "--role", "king"], "brand_user"),
@@ -93,7 +96,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 95)
+        #expect(count == 97)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {

@@ -196,8 +196,7 @@ private final class Provisioning: Sendable {
                 KeyCreated(
                     key: "ci_live_demo_x",
                     view: KeyView(
-                        publicId: "x", name: "shop", environment: "live", scopes: ["events:write"],
-                        createdAt: moment, expiresAt: nil, revokedAt: nil)), status: 201)
+                        publicId: "x", name: "shop", environment: "live", createdAt: moment)), status: 201)
         }
         try await TestService.run(answer) { service in
             let outcome = await service.locally(

@@ -125,6 +125,7 @@ struct SettingsTests {
     func inputs() async throws {
         try await TestPlane.with { test in
             let slug = try await test.shop()
+            try await test.addEvent(to: slug, isTest: true)
             try await test.patch(slug, #"{"country": "IN", "currency": "INR"}"#)
             try await test.addEvent(to: slug)
             for (body, field) in [(#"{"country": "US"}"#, "country"), (#"{"currency": "USD"}"#, "currency")] {
@@ -180,7 +181,7 @@ extension TestPlane {
     }
 
     /// As if an instance had committed one.
-    fileprivate func addEvent(to slug: Slug) async throws {
+    fileprivate func addEvent(to slug: Slug, isTest: Bool = false) async throws {
         let tables = try await foundations.brands.run(
             """
             select column_name::text, data_type::text from information_schema.columns
@@ -202,7 +203,8 @@ extension TestPlane {
         let list = values.dropFirst().reduce(values[0]) { $0 + ", " + $1 }
         try await foundations.brands.run(
             """
-            insert into \(identifier: slug.schemaName).customer_raw_event (\(raw: names)) values (\(list))
+            insert into \(identifier: slug.schemaName).customer_raw_event (\(raw: names), test)
+            values (\(list), \(isTest))
             """)
     }
 }

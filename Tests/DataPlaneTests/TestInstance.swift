@@ -151,14 +151,14 @@ extension TestInstance {
     /// Makes a key and projects it, as the control plane would.
     static func mintKey(
         _ brand: TestBrand, _ environment: APIKeyText.Environment = .live,
-        scopes: [KeyScope] = KeyScope.allCases, expiresAt: Timestamp? = nil
+        scopes: [KeyScope] = KeyScope.allCases, expiresAt: Timestamp? = nil, origins: [String] = []
     ) async throws -> String {
         let minted = APIKeyText.mint(brand.slug, environment)
         try await brand.database.run(
             """
-            insert into api_key (public_id, hash, environment, scopes, expires_at)
-            values (\(minted.publicId), \(minted.hash), \(environment.rawValue), \(scopes.map(\.rawValue)),
-                    \(expiresAt))
+            insert into api_key (public_id, hash, environment, scopes, origins, expires_at)
+            values (\(minted.publicId), \(minted.hash), \(environment.name), \(scopes.map(\.rawValue)),
+                    \(origins), \(expiresAt))
             """)
         try await brand.database.run("update brand_state set revision = revision + 1")
         return minted.key.reveal()

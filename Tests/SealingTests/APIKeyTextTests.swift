@@ -71,4 +71,20 @@ import Testing
         #expect(APIKeyText.parse(header.dropFirst(7))?.environment == .test)
         #expect(APIKeyText.parse(String(repeating: "a", count: 1_000_000)) == nil)
     }
+
+    @Test("all keys of a text are found, each once, whatever stands around them, and nothing else is")
+    func inText() throws {
+        let keys = try [("acme", APIKeyText.Environment.live), ("b2-shop", .test), ("acme", .browser)].map {
+            APIKeyText.mint(try Slug($0.0), $0.1).key.reveal()
+        }
+        let text = """
+            {"token":"\(keys[0])","url":"https://x.example/?key=\(keys[1])&n=1"} ci_ci_live_\(keys[2])abc_
+            ci_live_acme_ \(keys[0]) \(keys[1].dropLast()) é\(keys[2].replacing("ci_pub", with: "ci_live"))
+            """
+        #expect(APIKeyText.all(in: text).map(\.hash) == keys.map { SHA256.hash($0.utf8) })
+        #expect(APIKeyText.all(in: "").isEmpty && APIKeyText.all(in: "ci_live_a_b").isEmpty)
+        #expect(APIKeyText.all(in: keys[0]).count == 1)
+        let hostile = String(repeating: "ci_live_", count: 8192)
+        #expect(APIKeyText.all(in: hostile).isEmpty)
+    }
 }

@@ -84,12 +84,7 @@ enum LogMoment: Sendable, Equatable {
 
 /// `text` as a moment.
 @Sendable func parseMoment(_ text: String) throws -> LogMoment {
-    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-    if let unit = text.last.flatMap({ units[$0] }), let count = Int(text.dropLast()),
-        (0...1_000_000).contains(count)
-    {
-        return .ago(.seconds(count * unit))
-    }
+    if let duration = try? parseDuration(text) { return .ago(duration) }
     guard let instant = try? parseInstant(text) else {
         throw ValidationError(
             "expected a date-time such as 2027-01-31T00:00:00Z, a day, or a time ago such as 15m")

@@ -6,12 +6,14 @@ import Kernel
 struct KeyGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
-        abstract: "Create, list and revoke a brand's API keys.",
+        abstract: "Create, list, rotate and revoke API keys.",
         discussion: """
             Example:
               constintel key create acme --name "web shop" --scope events:write
             """,
-        subcommands: [KeyCreate.self, KeyList.self, KeyRevoke.self])
+        subcommands: [
+            KeyCreate.self, KeyList.self, KeyRotate.self, KeyRevoke.self, KeyReportLeak.self,
+        ])
 }
 
 extension KeyScope: ExpressibleByArgument {}
@@ -26,8 +28,12 @@ struct KeyCreate: ServiceCommand {
         commandName: "create",
         abstract: "Create an API key, which is shown this once.",
         discussion: """
+            A browser key is for the pages of a site, where everybody can see it: it may only send what \
+            visitors do, from the sites that --origin names or, without one, those of the brand's settings.
+
             Example:
               constintel key create acme --name reports --scope stats:read --expires-at 2027-12-31
+              constintel key create acme --name pages --browser --origin https://shop.acme.example
             """)
 
     @Argument(help: "The brand's slug.", transform: parseSlug)
@@ -45,25 +51,73 @@ struct KeyCreate: ServiceCommand {
     @Option(help: "Events sent with a test key are kept and not counted.")
     var environment: Environment = .live
 
+    @Flag(help: "A key for web pages.")
+    var browser = false
+
+    @Option(help: "A site whose pages may use the browser key; repeat it for several.")
+    var origin: [String] = []
+
+    @Option(help: "Events per second that the key may bring (default: what the plan allows).")
+    var rate: Int?
+
+    @Option(help: "Requests per second that the key may bring (default: no limit of its own).")
+    var requestRate: Int?
+
     @OptionGroup var plan: PlanOptions
     @OptionGroup var options: ServiceOptions
 
+    func validate() throws {
+        guard browser || origin.isEmpty else { throw ValidationError("--origin goes with --browser.") }
+        guard !browser || environment == .live else {
+            throw ValidationError("A key is a test key or for a browser, and not both.")
+        }
+    }
+
     func run(on service: Service) async throws {
-        let draft = KeyDraft(
+        var draft = KeyDraft(
             name: name, scopes: scope.isEmpty ? nil : scope.map(\.rawValue), expiresAt: expiresAt,
-            environment: environment.rawValue)
+            environment: browser ? "browser" : environment.rawValue)
+        draft.origins = origin.isEmpty ? nil : origin
+        draft.eventsPerSecond = rate
+        draft.requestsPerSecond = requestRate
         let request = try Request(
             .post, "/api/admin/brands/\(slug)/keys", json: draft, doing: "create a key of '\(slug)'")
         guard let answer = try await service.write(request, unless: plan) else { return }
-        try service.report(answer) {
+        try service.report(created: answer)
+    }
+}
+
+extension Service {
+    /// Prints a key that was made, which is shown this once.
+    func report(created answer: Answer) throws {
+        try report(answer) {
             let created = try answer.decode(KeyCreated.self)
-            service.note("The key is shown only this once.")
+            let view = created.view
+            note("The key is shown only this once.")
             return Description([
-                ("key", created.key), ("public id", created.view.publicId),
-                ("scopes", created.view.scopes.joined(separator: ", ")),
-                ("expires", created.view.expiresAt?.description ?? "never"),
+                ("key", created.key), ("public id", view.publicId),
+                ("scopes", view.scopes.joined(separator: ", ")),
+                ("origins", view.origins?.joined(separator: ", ")), ("limits", view.limits),
+                ("expires", view.expiresAt?.description ?? "never"), ("replaces", view.replaces),
             ]).lines
         }
+    }
+}
+
+extension KeyView {
+    /// What it may bring in a second, where that is limited.
+    fileprivate var limits: String? {
+        let parts = [
+            eventsPerSecond.map { "\($0) events/s" }, requestsPerSecond.map { "\($0) requests/s" },
+        ].compactMap(\.self)
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    /// Whether it works, and why not.
+    fileprivate var state: String {
+        if let revokedAt { return "revoked \(revokedAt)" }
+        if let replacedBy { return "replaced by \(replacedBy)" }
+        return ""
     }
 }
 
@@ -91,14 +145,13 @@ struct KeyList: ServiceCommand {
             Table(
                 [
                     .init("public id"), .init("name"), .init("environment"), .init("scopes"),
-                    .init("created"),
-                    .init("expires"), .init("revoked"),
+                    .init("limits"), .init("created"), .init("last used"), .init("expires"), .init("state"),
                 ],
                 rows: keys.map {
                     [
                         $0.publicId, $0.name, $0.environment, $0.scopes.joined(separator: ","),
-                        $0.createdAt.description, $0.expiresAt?.description ?? "never",
-                        $0.revokedAt?.description ?? "",
+                        $0.limits ?? "", $0.createdAt.description, $0.lastUsedAt?.description ?? "never",
+                        $0.expiresAt?.description ?? "never", $0.state,
                     ]
                 })
         }

@@ -73,6 +73,17 @@ extension ServiceCommand {
     return instant
 }
 
+/// `text` as a length of time, such as `90s`, `15m`, `2h` or `1d`.
+@Sendable func parseDuration(_ text: String) throws -> Duration {
+    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+    guard let unit = text.last.flatMap({ units[$0] }), let count = Int(text.dropLast()),
+        (0...1_000_000).contains(count)
+    else {
+        throw ValidationError("expected a length of time such as 90s, 15m, 2h or 1d")
+    }
+    return .seconds(count * unit)
+}
+
 /// `text` as an id.
 @Sendable func parseID<Subject>(_ text: String) throws -> TypedID<Subject> {
     guard let id = TypedID<Subject>(text) else { throw ValidationError("expected an id of 36 characters") }

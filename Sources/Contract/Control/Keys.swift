@@ -17,16 +17,21 @@ public enum KeyScope: String, Codable, Sendable, CaseIterable {
 /// `POST /api/admin/brands/:slug/keys`.
 public struct KeyDraft: JSONBody {
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, scopes, expiresAt, environment
+        case name, scopes, expiresAt, environment, origins, eventsPerSecond, requestsPerSecond
     }
 
     public var name: String
-    /// All of `KeyScope` when absent.
+    /// All of `KeyScope` when absent; a browser key has `events:write` alone.
     public var scopes: [String]?
     /// Never when absent.
     public var expiresAt: Timestamp?
-    /// `live` (the default) or `test`, whose events are kept and not counted.
+    /// `live` (the default); `test`, whose events are kept and not counted; or `browser`.
     public var environment: String?
+    /// The sites whose pages may use a browser key; those of the brand's settings when absent.
+    public var origins: [String]?
+    /// Events and requests in a second on average, where the key may bring less than the plan allows.
+    public var eventsPerSecond: Int?
+    public var requestsPerSecond: Int?
 
     public init(
         name: String, scopes: [String]? = nil, expiresAt: Timestamp? = nil, environment: String? = nil
@@ -45,25 +50,29 @@ public struct KeyView: Codable, Sendable {
     public var name: String
     public var environment: String
     public var scopes: [String]
+    /// Of a browser key that does not leave this to the brand's settings.
+    public var origins: [String]?
+    public var eventsPerSecond: Int?
+    public var requestsPerSecond: Int?
     public var createdAt: Timestamp
     public var expiresAt: Timestamp?
     public var revokedAt: Timestamp?
+    /// To the minute; nil when it was never used.
+    public var lastUsedAt: Timestamp?
+    /// The key that this one was replaced by, and the one that it has replaced.
+    public var replacedBy: String?
+    public var replaces: String?
 
-    public init(
-        publicId: String, name: String, environment: String, scopes: [String], createdAt: Timestamp,
-        expiresAt: Timestamp?, revokedAt: Timestamp?
-    ) {
+    public init(publicId: String, name: String, environment: String, createdAt: Timestamp) {
         self.publicId = publicId
         self.name = name
         self.environment = environment
-        self.scopes = scopes
         self.createdAt = createdAt
-        self.expiresAt = expiresAt
-        self.revokedAt = revokedAt
+        scopes = []
     }
 }
 
-/// The answer to a key's creation; `key` is shown this once.
+/// The answer to a key's creation or rotation; `key` is shown this once.
 public struct KeyCreated: Codable, Sendable {
     public var key: String
     public var view: KeyView
@@ -72,4 +81,69 @@ public struct KeyCreated: Codable, Sendable {
         self.key = key
         self.view = view
     }
+}
+
+/// `POST /api/admin/brands/:slug/keys/:publicId/rotate`.
+public struct APIKeyRotation: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case overlapSeconds
+    }
+
+    /// How long the key that is replaced goes on working: a day when absent, at most 30 days; 0 ends it now.
+    public var overlapSeconds: Int?
+
+    public init(overlapSeconds: Int? = nil) { self.overlapSeconds = overlapSeconds }
+}
+
+/// `POST /api/admin/keys/report-leak`.
+public struct KeyLeakReport: JSONBody {
+    public enum CodingKeys: String, CodingKey, CaseIterable {
+        case text, source
+    }
+
+    /// Where keys were found: a text of any kind.
+    public var text: String
+    /// Who has found them, such as `github`; for the audit log.
+    public var source: String?
+
+    public init(text: String, source: String? = nil) {
+        self.text = text
+        self.source = source
+    }
+}
+
+/// What has become of the keys in a leak report.
+public struct KeyLeakAnswer: Codable, Sendable {
+    /// A key that was found in the text.
+    public struct Key: Codable, Sendable {
+        /// What was done about a key.
+        public enum Outcome: String, Codable, Sendable, CaseIterable {
+            /// It works no more, since now or before.
+            case revoked
+            case revokedBefore = "revoked_before"
+            /// It is meant to be seen by everybody, and goes on working.
+            case published
+            /// There is no such key, whatever its public id is.
+            case unknown
+            /// It says that it is another brand's, whose keys the caller does not manage.
+            case foreign
+        }
+
+        public var publicId: String
+        public var brand: String
+        public var environment: String
+        public var outcome: Outcome
+
+        public init(publicId: String, brand: String, environment: String, outcome: Outcome) {
+            self.publicId = publicId
+            self.brand = brand
+            self.environment = environment
+            self.outcome = outcome
+        }
+    }
+
+    /// In the order of the text, each once.
+    public var keys: [Key]
+
+    public init(keys: [Key]) { self.keys = keys }
 }

@@ -60,6 +60,12 @@ final class Audit: Sendable {
         let row = begun.ended(
             nextID(at: now), at: now, outcome: "\(status)", note, operation: operation)
         await appendOrLog(row)
+        for (action, subject, detail) in note.others {
+            await appendOrLog(
+                AuditRow(
+                    id: nextID(at: now), at: now, actor: row.actor, origin: row.origin, action: action,
+                    subject: subject, outcome: row.outcome, requestID: row.requestID, detail: detail))
+        }
     }
 
     /// Records a request that was refused before it was handled, unless its address has failed too often.

@@ -44,12 +44,14 @@ final class AuditNote: Sendable {
         var actor: String?
         var subject: String?
         var detail: String?
+        /// What it has done besides, each to be told under its own subject.
+        var others: [(action: String, subject: String, detail: String)] = []
     }
 
     /// The note of the request that this task answers; nil where none is recorded.
     @TaskLocal static var current: AuditNote?
 
-    private let state = Mutex(Content())
+    fileprivate let state = Mutex(Content())
 
     var content: Content { state.withLock { $0 } }
 
@@ -60,6 +62,13 @@ final class AuditNote: Sendable {
             content.subject = subject ?? content.subject
             content.detail = detail ?? content.detail
         }
+    }
+}
+
+extension AuditNote {
+    /// Adds a row of its own for something that the present request has done.
+    static func add(action: String, subject: String, detail: String) {
+        current?.state.withLock { $0.others.append((action, subject, AuditText.detail(detail))) }
     }
 }
 

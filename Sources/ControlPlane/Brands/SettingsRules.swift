@@ -45,7 +45,8 @@ extension FieldRules {
         return digits
     }
 
-    /// What a browser sends as `Origin`: scheme, host, and a port that is not the scheme's own.
+    /// What a browser sends as `Origin`: scheme, host, and a port that is not the scheme's own. Somebody on
+    /// the way could change pages that come by http, unless they come from the same machine.
     static func origin(_ text: String, field: String, doing: String) throws(Fault) -> String {
         let fault = Fault(
             .invalid, doing: doing, "expected an origin such as https://shop.example.com, without a path",
@@ -54,6 +55,11 @@ extension FieldRules {
         guard parts.count == 2, parts[0] == "https" || parts[0] == "http" else { throw fault }
         let authority = parts[1].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let host = authority.first, isHost(String(host)) else { throw fault }
+        let isHere = host == "localhost" || host.hasSuffix(".localhost") || host == "127.0.0.1"
+        guard parts[0] == "https" || isHere else {
+            throw Fault(
+                .invalid, doing: doing, "expected https; only localhost may be reached by http", field: field)
+        }
         guard authority.count == 2 else { return "\(parts[0])://\(host)" }
         guard let port = Int(authority[1]), (1...65535).contains(port), "\(port)" == authority[1] else {
             throw fault

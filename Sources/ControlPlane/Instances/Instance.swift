@@ -54,6 +54,9 @@ struct Projection: Sendable {
         let hash: [UInt8]
         let environment: String
         let scopes: [String]
+        let origins: [String]
+        let eventsPerSecond: Int?
+        let requestsPerSecond: Int?
         let expiresAt: Timestamp?
         let revokedAt: Timestamp?
     }

@@ -92,16 +92,22 @@ struct InstanceStore: Sendable {
     {
         try await transaction.run(
             """
-            select public_id, hash, environment, scopes, expires_at, revoked_at from api_key
+            select public_id, hash, environment, scopes, origins, events_per_second, requests_per_second,
+                expires_at, revoked_at
+            from api_key
             where brand_id = \(brand) order by revoked_at desc nulls first, public_id
             limit \(Projection.maximumKeys)
             """
         ).map {
-            let (publicId, hash, environment, scopes, expiresAt, revokedAt) = try $0.decode(
-                (String, [UInt8], String, [String], Timestamp?, Timestamp?).self)
+            let (publicId, hash, environment, scopes, origins, events, requests, expiresAt, revokedAt) =
+                try $0.decode(
+                    (
+                        String, [UInt8], String, [String], [String], Int?, Int?, Timestamp?, Timestamp?
+                    ).self)
             return Projection.Key(
-                publicId: publicId, hash: hash, environment: environment, scopes: scopes,
-                expiresAt: expiresAt, revokedAt: revokedAt)
+                publicId: publicId, hash: hash, environment: environment, scopes: scopes, origins: origins,
+                eventsPerSecond: events, requestsPerSecond: requests, expiresAt: expiresAt,
+                revokedAt: revokedAt)
         }
     }
 

@@ -71,7 +71,8 @@ struct ObservationStore: Sendable {
         let settings = try JSONB(encoding: projection.settings)
         let limits = try JSONB(encoding: projection.limits)
         let there: SQL = """
-            select public_id, hash, environment, scopes, expires_at, revoked_at
+            select public_id, hash, environment, scopes, origins, events_per_second, requests_per_second,
+                expires_at, revoked_at
             from \(identifier: slug.schemaName).api_key
             """
         let rows = try await brands.run(

@@ -169,11 +169,11 @@ struct TenantStore: Sendable {
         }
     }
 
-    /// Whether the brand has any event.
+    /// Whether the brand has any event that counts.
     func hasEvents(_ slug: Slug) async throws -> Bool {
         try await pool.transaction { transaction in
             try await beOwner(slug, in: transaction)
-            return try await !transaction.run("select from customer_raw_event limit 1").isEmpty
+            return try await !transaction.run("select from customer_raw_event where not test limit 1").isEmpty
         }
     }
 
@@ -206,7 +206,8 @@ struct TenantStore: Sendable {
         try await transaction.run(all: [
             "delete from api_key",
             """
-            insert into api_key (public_id, hash, environment, scopes, expires_at, revoked_at)
+            insert into api_key (public_id, hash, environment, scopes, origins, events_per_second,
+                requests_per_second, expires_at, revoked_at)
             \(TenantStore.rows(of: keys))
             """,
         ])
@@ -215,12 +216,26 @@ struct TenantStore: Sendable {
     /// A query of the rows that a schema's table `api_key` must have.
     static func rows(of keys: [Projection.Key]) -> SQL {
         """
-        select public_id, hash, environment, string_to_array(scopes, ' ') as scopes, expires_at, revoked_at
+        select public_id, hash, environment, string_to_array(scopes, ' ') as scopes,
+            string_to_array(origins, ' ') as origins, events_per_second::integer,
+            requests_per_second::integer, expires_at, revoked_at
         from unnest(\(keys.map(\.publicId)), \(keys.map(\.hash)), \(keys.map(\.environment)),
-            \(keys.map { $0.scopes.joined(separator: " ") }), \(keys.map(\.expiresAt)),
-            \(keys.map(\.revokedAt)))
-            as key (public_id, hash, environment, scopes, expires_at, revoked_at)
+            \(keys.map { $0.scopes.joined(separator: " ") }),
+            \(keys.map { $0.origins.joined(separator: " ") }), \(keys.map(\.eventsPerSecond)),
+            \(keys.map(\.requestsPerSecond)), \(keys.map(\.expiresAt)), \(keys.map(\.revokedAt)))
+            as key (public_id, hash, environment, scopes, origins, events_per_second, requests_per_second,
+                expires_at, revoked_at)
         """
+    }
+
+    /// When keys were last used, by public id, as the instance has written down. It wakes nobody.
+    func keyUses(_ slug: Slug, of keys: [String]) async throws -> [String: Timestamp] {
+        try await pool.transaction { transaction in
+            try await beOwner(slug, in: transaction)
+            let rows = try await transaction.run(
+                "select public_id, last_used_at from api_key_use where public_id = any(\(keys))")
+            return Dictionary(uniqueKeysWithValues: try rows.decode((String, Timestamp).self))
+        }
     }
 
     /// A transaction that changes something, which only a daemon that leads may.

@@ -18,6 +18,8 @@ enum Permission: Sendable {
     case readBrand(String)
     /// Make, see and revoke one brand's keys.
     case manageKeys(String)
+    /// Report keys that were found where they should not be: whoever manages them has them revoked.
+    case reportLeaks
     /// Change what describes one brand.
     case changeSettings(String)
 }
@@ -32,6 +34,7 @@ extension Principal {
         case (.brandOwner, .readBrand(let slug)), (.brandOwner, .manageKeys(let slug)),
             (.brandOwner, .changeSettings(let slug)):
             brand == slug
+        case (.brandOwner, .reportLeaks): true
         case (.brandUser, .readBrand(let slug)): brand == slug
         default: false
         }

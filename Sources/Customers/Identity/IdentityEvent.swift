@@ -48,6 +48,9 @@ package struct EventOrder: Sendable, Hashable, Comparable {
         self.source = source
     }
 
+    /// Whether an event of this source ties identifiers: one of a browser key never does.
+    package var ties: Bool { source != Event.browserSource }
+
     package init(_ event: Event) {
         self.init(occurredAt: event.occurredAt, key: event.key, source: event.source)
     }

@@ -22,7 +22,9 @@ public struct IdentityProjector: Projector {
         guard arrivals.contains(where: { !$0.sent.usable.isEmpty }) else { return }
         var arrival = try await known(arrivals, in: transaction)
         for event in arrivals { arrival.enter(event.sent.usable, at: event.placed.event.receivedAt) }
-        for event in arrivals.sorted(by: { $0.order < $1.order }) { arrival.tie(event.sent.usable) }
+        for event in arrivals.sorted(by: { $0.order < $1.order }) {
+            arrival.take(event.sent.usable, ties: event.order.ties)
+        }
         try await join(arrival, &batch.change, in: transaction)
         try await write(arrival, moved: batch.change.moved, in: transaction)
 

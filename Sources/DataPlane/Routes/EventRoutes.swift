@@ -19,6 +19,7 @@ struct EventRoutes: Sendable {
     let commits: CommitWatch
     let stored: EventListStore
     let profiles: ProfileListStore
+    let keys: (brand: BrandFollower, limits: KeyLimits)
     let clock: any WallClock
 
     func add(to router: RouterGroup<WebContext>) {
@@ -41,7 +42,9 @@ struct EventRoutes: Sendable {
             throw error
         }
         let positions = try await accept([event], context)
-        if EventRequest.prefersWaiting(request), let position = positions.first,
+        // A page reads nothing: it does not wait for the profile.
+        let waits = EventRequest.prefersWaiting(request) && context.principal?.isBrowser != true
+        if waits, let position = positions.first,
             await commits.wait(for: position, timeout: EventRoutes.waitTimeout)
         {
             return try await answer(toCommitted: event)
@@ -66,7 +69,7 @@ struct EventRoutes: Sendable {
     }
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
-        let reader = try reader(context)
+        let reader = try await request.readBeforeRefusal { try self.reader(context) }
         let body = try await request.wholeBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
         let sent = try EventRequest.batch(
             Array(body.readableBytesView), contentType: request.headers[.contentType])
@@ -99,6 +102,11 @@ struct EventRoutes: Sendable {
             let isTest = context.principal?.isTest ?? false
             context.answerHeaders.tell(events.quota.standing.limits(at: clock.now(), test: isTest))
         }
+        if case .key(let publicID)? = context.principal?.kind, !accepted.isEmpty {
+            let limit = try keys.brand.projection().keys[publicID]?.eventsPerSecond
+            try keys.limits.admit(
+                accepted.count, .events, of: publicID, perSecond: limit, telling: context.answerHeaders)
+        }
         return try await events.accept(accepted)
     }
 
@@ -109,9 +117,11 @@ struct EventRoutes: Sendable {
 
     /// A reader for this caller's events.
     private func reader(_ context: WebContext) throws -> EventReader {
-        let principal = try context.require(.eventsWrite, doing: EventRoutes.accepting)
-        return EventReader(
-            sender: .init(source: EventRoutes.source, isTest: principal.isTest), receivedAt: clock.now())
+        let principal = try context.requireSender(doing: EventRoutes.accepting)
+        let sender =
+            principal.isBrowser
+            ? EventReader.Sender.browser : .init(source: EventRoutes.source, isTest: principal.isTest)
+        return EventReader(sender: sender, receivedAt: clock.now())
     }
 
     @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {

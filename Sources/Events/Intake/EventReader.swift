@@ -15,6 +15,11 @@ public struct EventReader: Sendable {
             self.source = isTest ? source + Sender.testSuffix : source
             self.isTest = isTest
         }
+
+        /// Whoever has a browser key: only behaviour, and nothing long ago.
+        public static let browser = Sender(source: Event.browserSource, isTest: false)
+
+        var isBrowser: Bool { source == Event.browserSource }
     }
 
     /// What begins the key of an event that is known by its request's `Idempotency-Key`; no `eventId` does.
@@ -83,6 +88,10 @@ public struct EventReader: Sendable {
             let known = EventType.allCases.map(\.rawValue).joined(separator: ", ")
             throw fields.fault("type", "there is no type '\(name)'; the types are \(known)")
         }
+        guard !sender.isBrowser || type.isBehaviour else {
+            let allowed = EventType.allCases.filter(\.isBehaviour).map(\.rawValue).joined(separator: ", ")
+            throw fields.fault("type", "a browser key may send only \(allowed)")
+        }
         return type
     }
 
@@ -93,6 +102,9 @@ public struct EventReader: Sendable {
         }
         if let broken = EventReader.disbelief(in: instant, receivedAt: receivedAt) {
             throw fields.fault("occurredAt", broken)
+        }
+        guard !sender.isBrowser || instant >= receivedAt - EventLimits.browserReach else {
+            throw fields.fault("occurredAt", "it lies more than 7 days back, for a browser key")
         }
         return instant
     }

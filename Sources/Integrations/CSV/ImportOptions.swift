@@ -64,7 +64,9 @@ public struct ImportOptions: Codable, Sendable, Equatable {
             throw ImportOptions.wrong("timeZone", "there is no time zone '\(self.timeZone)'")
         }
         source = try ImportOptions.name(one("source") ?? "csv", "source")
-        guard source != "api", !source.hasSuffix(EventReader.Sender.testSuffix) else {
+        guard !["api", Event.browserSource].contains(source),
+            !source.hasSuffix(EventReader.Sender.testSuffix)
+        else {
             throw ImportOptions.wrong("source", "'\(source)' is kept for events that come by the API")
         }
         channel = try ImportOptions.name(one("channel") ?? "csv", "channel")

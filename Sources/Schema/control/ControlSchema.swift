@@ -1,7 +1,7 @@
 /// The tables of the control database, as one script for an empty database.
 package enum ControlSchema {
     /// The number that `schema_version` holds after `sql` was run. A daemon refuses a higher one.
-    package static let version = 6
+    package static let version = 7
 
     /// Creates everything; run it in one transaction.
     package static let sql = String(decoding: PackageResources.current_sql, as: UTF8.self)

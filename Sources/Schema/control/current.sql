@@ -116,8 +116,15 @@ create table api_key (
     public_id text primary key check (public_id ~ '^[0-9A-Za-z]{12}$'),
     brand_id uuid not null references brand (id) on delete cascade,
     name text not null,
-    environment text not null check (environment in ('live', 'test')),
+    environment text not null check (environment in ('live', 'test', 'browser')),
     scopes text[] not null,
+    -- The sites whose pages may use a browser key; none: those of the brand's settings.
+    origins text[] not null default '{}',
+    -- What the key may do in a second, where that is less than the plan allows.
+    events_per_second integer check (events_per_second > 0),
+    requests_per_second integer check (requests_per_second > 0),
+    -- The key that this one has replaced.
+    replaces text unique references api_key (public_id),
     -- SHA-256 of the whole key.
     hash bytea not null check (octet_length(hash) = 32),
     created_at timestamptz not null,

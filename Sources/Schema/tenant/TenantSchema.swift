@@ -15,7 +15,8 @@ public enum TenantSchema {
         "event_key", "customer_raw_event", "customer_identifier", "identifier_event", "identifier_sign_in",
         "identifier_owner",
         "identity_pair", "identity_never", "consent", "manual_merge_queue", "customer_profile",
-        "customer_order", "brand_totals", "order_totals", "event_meter", "operation", "import_rejection",
+        "customer_order", "brand_totals", "order_totals", "event_meter", "api_key_use", "operation",
+        "import_rejection",
     ]
 
     /// Tables whose rows the instance reads and adds, and can neither change nor take away.

@@ -23,8 +23,17 @@ create table api_key (
     hash        bytea not null,
     environment text not null,
     scopes      text[] not null,
+    origins     text[] not null default '{}',             -- of a browser key; none: the brand's own
+    events_per_second   integer,
+    requests_per_second integer,
     expires_at  timestamptz,
     revoked_at  timestamptz
+);
+
+-- When keys were last used, as the instance writes now and then.
+create table api_key_use (
+    public_id    text primary key,
+    last_used_at timestamptz not null
 );
 
 -- Whoever commits events holds this row. A process of an older generation finds no row, and is fenced.
@@ -125,7 +134,7 @@ $$;
 -- - Time plays a part in where an event with weak identifiers is placed, and a later sign-in may change that:
 --   each of them stays, without what it says besides. So does each purchase, as a version of its order, and
 --   each event with so many strong identifiers that limits may look at its ties more than once.
--- - Others that carry the same and consent to the same do the same. Of each such group stay the first and the
+-- - Others that carry the same, consent to the same and tie or don't do the same. Of each such group stay the first and the
 --   last by the order of events, and the one that was received first, which gave new identifiers their ids;
 --   the first stands for those that go.
 -- - Events of test keys go.
@@ -133,7 +142,7 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
     returns setof customer_raw_event language sql stable as $$
     with received as materialized (
         select e.*, payload -> 'identifiers' as carried, payload #> '{properties,consent}' as consent,
-               event_type = 'purchase' as is_purchase,
+               event_type = 'purchase' as is_purchase, source <> 'browser' as ties,
                event_type = 'purchase'
                    or payload -> 'identifiers' ?| array['device_id', 'cookie_id', 'qr_id']
                    or (select count(*) from jsonb_object_keys(payload -> 'identifiers') as kind
@@ -146,9 +155,9 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
                row_number() over (alike order by created_at, id) as nth_received,
                sum(coalesce(stands_for, 1)) over alike as events
         from received where not stays
-        window alike as (partition by carried, consent)
+        window alike as (partition by carried, consent, ties)
     ), chosen as (
-        select *, count(*) over (partition by carried, consent) as chosen
+        select *, count(*) over (partition by carried, consent, ties) as chosen
         from grouped where 1 in (nth, nth_last, nth_received)
     ), kept as (
         select id, created_at, 1::bigint as events from received where stays

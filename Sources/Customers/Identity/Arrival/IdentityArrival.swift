@@ -75,12 +75,12 @@ struct IdentityArrival {
         }
     }
 
-    /// Ties an event's strong identifiers, each pair of them. To be called in the order of events, when all
-    /// events have entered their identifiers.
-    mutating func tie(_ identifiers: [Identifier]) {
+    /// Takes in an event's strong identifiers, and ties each pair of them unless it is one that never ties.
+    /// To be called in the order of events, when all events have entered their identifiers.
+    mutating func take(_ identifiers: [Identifier], ties: Bool) {
         let strong = identifiers.filter { $0.kind.strength == .strong }.compactMap { known[$0] }
         defer { seen.formUnion(strong.map(\.id)) }
-        guard strong.count > 1 else { return }
+        guard ties, strong.count > 1 else { return }
         let free = strong.filter { $0.flag == nil }.map(\.id)
         let profiles = Set(free.filter(seen.contains).map(sets.home))
         let isWithinLimit = profiles.count <= ProfileSets.profilesAtOnce

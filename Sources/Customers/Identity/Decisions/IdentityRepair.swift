@@ -102,7 +102,8 @@ extension IdentityRepair {
     ) async throws -> (result: Result, profiles: [IdentifierID: ProfileID]) {
         let strong = events.flatMap { event in event.strong.map(\.id) }
         region.enter(try await store.entries(strong, in: transaction))
-        let ties = events.sorted { $0.stored.order < $1.stored.order }.map { $0.strong.map(\.id) }
+        let ties = events.filter(\.stored.order.ties).sorted { $0.stored.order < $1.stored.order }
+            .map { $0.strong.map(\.id) }
         let (admission, held) = try await admit(region, ties)
         try await write(admission, region)
         var components = Components()

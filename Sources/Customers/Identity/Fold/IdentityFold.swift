@@ -120,6 +120,7 @@ package struct IdentityFold {
 
     /// Every pair of strong identifiers of an event, whatever is said of them.
     private func forEachTie(of event: IdentityEvent, _ body: (IdentifierPair) -> Void) {
+        guard event.order.ties else { return }
         for (index, one) in event.carried.enumerated() where one.kind.strength == .strong {
             for other in event.carried[(index + 1)...] where other.kind.strength == .strong {
                 body(IdentifierPair(one.id, other.id))

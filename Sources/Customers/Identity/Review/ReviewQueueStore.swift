@@ -1,4 +1,5 @@
 import Contract
+import Events
 import Kernel
 import Postgres
 
@@ -62,7 +63,7 @@ struct ReviewQueueStore {
         }
     }
 
-    /// How many events carry both ends of one of each row's pairs. One in a checkpoint may stand for several,
+    /// How many events tie both ends of one of each row's pairs. One in a checkpoint may stand for several,
     /// and one that is gone may be named still.
     func events(
         carryingPairsOf rows: [ReviewRows.Row], in transaction: PostgresTransaction
@@ -81,11 +82,11 @@ struct ReviewQueueStore {
                 where r.placed_on = any(\(ends))
             ), together as materialized (
                 select low.identifier_id as low_id, high.identifier_id as high_id, low.event_id,
-                       case when low.created_at >= (select received_before from fold_checkpoint) then 1
-                       else (
+                       (
                            select coalesce(r.stands_for, 1) from customer_raw_event r
-                           where r.id = low.event_id and r.created_at = low.created_at)
-                       end as events
+                           where r.id = low.event_id and r.created_at = low.created_at
+                             and r.source <> \(Event.browserSource)
+                       ) as events
                 from carrying low join carrying high
                     on high.event_id = low.event_id and low.identifier_id < high.identifier_id
             )
