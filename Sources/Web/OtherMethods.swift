@@ -12,7 +12,9 @@ extension Router where Context == WebContext {
         for route in routes {
             allowed[route.path.description, default: (route.path, [])].methods.append(route.method)
         }
-        let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
+        let methods: [HTTPRequest.Method] =
+            [.get, .head, .post, .put, .patch, .delete, .options, .trace]
+            + [HTTPRequest.Method("QUERY")].compactMap { $0 }
         for (path, known) in allowed.values {
             let list = known.map(\.rawValue).sorted().joined(separator: ", ")
             for method in methods where !known.contains(method) {

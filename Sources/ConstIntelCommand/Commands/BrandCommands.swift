@@ -15,6 +15,7 @@ struct BrandGroup: AsyncParsableCommand {
             BrandCreate.self, BrandList.self, BrandShow.self, BrandStats.self, BrandUsage.self,
             BrandRefold.self, BrandUpdate.self, BrandSuspend.self, BrandResume.self, BrandPlan.self,
             BrandTrial.self, BrandDelete.self, BrandUndelete.self, BrandPurge.self, SettingsGroup.self,
+            BrandHealth.self, BrandTokenCommand.self,
         ])
 }
 

@@ -11,7 +11,7 @@ struct EventsGroup: AsyncParsableCommand {
             Example:
               constintel events list --brand acme --limit 5
             """,
-        subcommands: [EventsImport.self, EventsSend.self, EventsList.self])
+        subcommands: [EventsImport.self, EventsSend.self, EventsList.self, EventsShow.self])
 }
 
 struct EventsList: ServiceCommand {
@@ -59,7 +59,7 @@ struct ProfilesGroup: AsyncParsableCommand {
             """,
         subcommands: [
             ProfilesFind.self, ProfilesShow.self, ProfilesHistory.self, ProfilesMerge.self,
-            ProfilesUnmerge.self, ProfilesNever.self, ProfilesAllow.self,
+            ProfilesUnmerge.self, ProfilesNever.self, ProfilesAllow.self, ProfilesDecisions.self,
         ])
 }
 

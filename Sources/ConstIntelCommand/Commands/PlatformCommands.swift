@@ -6,14 +6,14 @@ import Kernel
 struct PlatformGroup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "platform",
-        abstract: "See and rotate the installation's own keys, and clear one that is for trying things out.",
+        abstract: "See and rotate the installation's own keys, see what it measures, and clear a trial one.",
         discussion: """
             Example:
               constintel platform keys
             """,
         subcommands: [
             PlatformKeys.self, RotateMasterKey.self, RotateTokenKey.self, RotateRecoveryPassphrase.self,
-            RecoverMasterKey.self, ClearAllData.self,
+            RecoverMasterKey.self, PlatformMetrics.self, ClearAllData.self,
         ])
 }
 
@@ -54,7 +54,11 @@ struct RotateMasterKey: ServiceCommand {
         let request = Request(
             .post, "/api/admin/platform/master-key/rotate", doing: "rotate the master key")
         guard let answer = try await service.write(request, unless: plan) else { return }
-        try service.report(answer) { try answer.decode(PlatformKeysView.self).description.lines }
+        let keys = try answer.decode(PlatformKeysView.self)
+        try service.report(answer) { keys.description.lines }
+        if keys.formerMasterKey != nil {
+            service.note("The former key is dropped by itself once no brand is being provisioned any more.")
+        }
     }
 }
 

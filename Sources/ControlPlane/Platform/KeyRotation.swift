@@ -21,7 +21,8 @@ struct KeyRotation: Sendable {
     let clock: any WallClock
     let logger: Logger
 
-    /// Seals everything under a new master key, and drops the old one.
+    /// Seals everything under a new master key, and drops the old one; where brands are being provisioned,
+    /// once they are.
     ///
     /// A master key that a service manager delivers is not ours to make: what is sealed under the former of
     /// the two that it delivers is sealed under the other, and then it may stop to deliver the former.
@@ -136,13 +137,13 @@ extension KeyRotation {
         }
     }
 
+    /// Drops the former key, unless somebody may still seal under it: a brand that is being provisioned.
     private func endMasterKey(doing: String) async throws {
         let waiting = try await store.beingProvisioned()
         guard waiting.isEmpty else {
-            throw Fault(
-                .unavailable, doing: doing,
-                "the new key seals already, and the former one is dropped by itself once these brands are "
-                    + "provisioned: \(waiting.joined(separator: ", "))", retryAfter: KeyRotation.period)
+            return logger.notice(
+                "the former master key is dropped once brands are provisioned",
+                metadata: ["brands": "\(waiting.joined(separator: ", "))"])
         }
         let left = try await store.countNotUnder(keys.sealer.keyId)
         guard left == 0 else {

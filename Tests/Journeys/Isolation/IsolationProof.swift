@@ -72,6 +72,12 @@ struct IsolationProof {
             print("isolation over HTTP: \(ledger.summary)")
             #expect(ledger.breaches.isEmpty, "\(ledger.shown)")
             #expect(ledger.count > 3000)
+            for brand in neighbours.brands {
+                let still = try await neighbours.installation.http(
+                    "GET", "/b/\(brand.slug)/api/profiles",
+                    headers: [("Authorization", "Bearer \(brand.credentials[0].value)")])
+                #expect(still.status == 200, "\(brand.slug)'s own key works on")
+            }
             try await HTTPBreaches(neighbours: neighbours, proof: proof).areNoticed()
         }
     }

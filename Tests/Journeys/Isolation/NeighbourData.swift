@@ -11,12 +11,14 @@ extension Neighbours {
         _ = try await command(
             installation, "brand", "create", slug.text, "--name", brand.canary, "--domain",
             "\(brand.canary).example.com", "--brand-plan", "enterprise")
-        for environment in ["live", "test"] {
+        let kinds = [
+            ("live key", ["--environment", "live"]), ("test key", ["--environment", "test"]),
+            ("browser key", ["--browser", "--origin", "https://\(slug).example"]),
+        ]
+        for (kind, options) in kinds {
             let made = try await command(
-                installation, "key", "create", slug.text, "--name", brand.canary, "--environment",
-                environment)
-            brand.credentials.append(
-                ("\(environment) key", try JSONDecoder().decode(KeyCreated.self, from: made).key))
+                installation, ["key", "create", slug.text, "--name", brand.canary] + options)
+            brand.credentials.append((kind, try JSONDecoder().decode(KeyCreated.self, from: made).key))
         }
         for role in [UserRole.brandOwner, .brandUser] {
             let email = "\(role.rawValue)-\(brand.email)"
@@ -55,6 +57,12 @@ extension Neighbours {
     }
 
     private static func command(_ installation: Installation, _ arguments: String...) async throws -> Data {
+        try await command(installation, arguments)
+    }
+
+    private static func command(
+        _ installation: Installation, _ arguments: [String]
+    ) async throws -> Data {
         let answer = try await installation.run(arguments + ["--output", "json"])
         guard answer.status == 0 else {
             throw Failure("\(arguments): \(answer.errors)\n\(installation.logTail)")
