@@ -145,13 +145,6 @@ setup_redis() {
     fi
 }
 
-# What Slug accepts, as Sources/Embedded/EdgeServer.swift has it.
-slug_pattern() {
-    local end='(?![a-z0-9-])' reserved
-    reserved='admin|api|b|console|control|default|health|metrics|pg|postgres|public|redis|static|template|www'
-    printf '%s' "(?!(?:$reserved)$end)(?!pg-)(?=[a-z0-9-]{2,32}$end)[a-z](?:-?[a-z0-9])+$end"
-}
-
 make_placeholder() {
     [ -z "$tls" ] || [ -e "$certificate" ] || [ -e "$key" ] || {
         say "   there is no $certificate: making one that no browser trusts"
@@ -194,7 +187,7 @@ setup_edge() {
     for part in nginx brand control; do
         if render "$programs/current/templates/nginx/$part.conf.mustache" "nginx=$nginx" "run=/run/constintel" \
             "temporary=/var/cache/constintel-edge" "address=$listen$([ -n "$tls" ] && echo ' ssl http2')" \
-            "slug=$(slug_pattern)" |
+            "slug=$(<"$programs/current/templates/nginx/slug.regex")" |
             sed "s|^pid .*|pid /run/constintel-edge/nginx.pid;\nuser www-data;|" |
             put "$nginx/$part.conf" 644; then changed=1; fi
     done

@@ -14,9 +14,10 @@ struct EdgeServer: Sendable {
         let parts = ["brand.conf", "control.conf", "nginx.conf"]
         let temporary = "\(state.nginx)/temporary"
         try PrivateFiles.makeDirectory(temporary)
+        let slug = try templates.line("nginx/slug.regex")
         var version = ""
         for part in parts {
-            let text = try templates.render("nginx/\(part)", values(temporary: temporary))
+            let text = try templates.render("nginx/\(part)", values(temporary: temporary, slug: slug))
             try PrivateFiles.write(text, to: "\(state.nginx)/\(part)")
             version += text
         }
@@ -33,22 +34,15 @@ struct EdgeServer: Sendable {
         return unit
     }
 
-    private func values(temporary: String) -> [String: String] {
+    private func values(temporary: String, slug: String) -> [String: String] {
         [
             "address": address.description,
             "nginx": state.nginx.escapedForNginx,
             "temporary": temporary.escapedForNginx,
             "run": state.run.escapedForNginx,
-            "slug": EdgeServer.slugPattern,
+            "slug": slug,
         ]
     }
-
-    /// A regular expression of what `Slug` accepts, up to a character that no slug has.
-    static let slugPattern: String = {
-        let end = "(?![a-z0-9-])"
-        let reserved = Slug.reserved.sorted().joined(separator: "|")
-        return "(?!(?:\(reserved))\(end))(?!pg-)(?=[a-z0-9-]{2,32}\(end))[a-z](?:-?[a-z0-9])+\(end)"
-    }()
 }
 
 extension String {

@@ -16,6 +16,16 @@ struct Templates: Sendable {
             throw Fault(.unavailable, doing: "render the template \(file)", "it cannot be used", cause: error)
         }
     }
+
+    /// What `<directory>/<name>` says on its first line, as it is.
+    func line(_ name: String) throws(Fault) -> String {
+        do {
+            let text = try String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8)
+            return String(text.prefix { $0 != "\n" })
+        } catch {
+            throw Fault(.unavailable, doing: "read \(directory)/\(name)", "it cannot be used", cause: error)
+        }
+    }
 }
 
 extension String {

@@ -5,7 +5,8 @@
 public struct Slug: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let text: String
 
-    /// Names that would collide with a path, a host, a schema or a service of ours.
+    /// Names that would collide with a path, a host, a schema or a service of ours. The edge knows the rules
+    /// from `templates/nginx/slug.regex`.
     public static let reserved: Set<String> = [
         "control", "admin", "api", "b", "console", "www", "health", "metrics", "static", "public", "default",
         "postgres", "pg", "redis", "template",
