@@ -90,7 +90,8 @@ struct ConstIntel: AsyncParsableCommand {
             Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, ProfilesGroup.self,
-            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, OpenAPI.self,
+            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, StreamsGroup.self,
+            DeadLetterGroup.self, OpenAPI.self,
         ]
     )
 }

@@ -250,7 +250,19 @@ public struct Instance: Sendable {
         ReviewRoutes(queue: ReviewQueue(database: parts.writing), decisions: decisions).add(to: api)
         RefoldRoutes(refolds: parts.refolds, slug: configuration.slug).add(to: api)
         UsageRoutes(quota: parts.intake.events.quota, clock: clock).add(to: api)
+        addStreams(parts, to: api)
         return router
+    }
+
+    private func addStreams(_ parts: Parts, to api: RouterGroup<WebContext>) {
+        let intake = parts.intake
+        let letters = DeadLetters(
+            stream: intake.stream, gate: intake.gate, arrivals: intake.arrivals, clock: clock)
+        DeadLetterRoutes(letters: letters).add(to: api)
+        StreamRoutes(
+            stream: intake.stream, gate: intake.gate, letters: letters,
+            operations: OperationStore(database: parts.database)
+        ).add(to: api)
     }
 
     private func databaseConfiguration(_ purpose: String) -> PostgresConfiguration {

@@ -22,6 +22,7 @@ package struct EventMetrics: Sendable {
         "constintel_events_committed_total":
             "Events that left the stream by a commit: new ones, and known ones, which change nothing.",
         "constintel_events_dead_lettered_total": "Events that could not be stored and are kept aside.",
+        "constintel_events_replayed_total": "Events that were kept aside and put into the stream again.",
         "constintel_writer_batch_events": "Events in one transaction.",
         "constintel_writer_commit_duration_seconds": "Transactions that were committed.",
         "constintel_writer_failures_total": "Times that the writer failed and began again after a pause.",
@@ -32,6 +33,7 @@ package struct EventMetrics: Sendable {
     let new = Counter(label: "constintel_events_committed_total", dimensions: [("outcome", "new")])
     let known = Counter(label: "constintel_events_committed_total", dimensions: [("outcome", "known")])
     let deadLettered = Counter(label: "constintel_events_dead_lettered_total")
+    let replayed = Counter(label: "constintel_events_replayed_total")
     let batchEvents = Recorder(label: "constintel_writer_batch_events", aggregate: true)
     let commitDuration = Timer(label: "constintel_writer_commit_duration_seconds")
     let failures = Counter(label: "constintel_writer_failures_total")

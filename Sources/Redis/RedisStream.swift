@@ -46,6 +46,13 @@ public struct RedisStream: Sendable {
         return try entries.map(RedisStreamEntry.init)
     }
 
+    /// The entry of this id; nil when there is none.
+    public func entry(_ id: String) async throws -> RedisStreamEntry? {
+        let reply = try await client.send("XRANGE", key, id, id, "COUNT", "1")
+        guard let entries = reply.array else { throw RedisError.shape("a stream's entries") }
+        return try entries.first.map(RedisStreamEntry.init)
+    }
+
     /// Deletes entries; returns how many there were.
     @discardableResult
     public func delete(_ ids: [String]) async throws -> Int {

@@ -56,6 +56,10 @@ import Testing
             (["brand", "purge", "demo", "--confirm", "dmeo"], "the slug once more: 'demo'"),
             (["brand", "delete", "demo", "--grace-days", "soon"], "--grace-days"),
             (["instance", "upgrade", "demo"], "release"),
+            (["dead-letters", "replay", "--brand", "demo"], "say which"),
+            (["dead-letters", "discard", "1-0", "--all", "--brand", "demo"], "say which"),
+            (["dead-letters", "replay", "--all", "--event", "f", "--brand", "demo"], "name its id"),
+            (["streams", "read", "dead", "--brand", "demo"], "dead-letters"),
             (["instance", "pause", "demo"], "--reason"),
             (["instance", "logs", "demo", "--lines", "0"], "1 to 1000"),
             (["instance", "logs", "demo", "--since", "soon"], "15m"),
@@ -96,7 +100,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 107)
+        #expect(count == 116)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {

@@ -135,6 +135,46 @@ struct OpenAPITests {
         }
     }
 
+    @Test("answers about what waits and what could not be stored are what it says")
+    func deadLetters() async throws {
+        try await TestInstance.serving { instance in
+            for type in ["dance", "sing", "whistle"] {
+                _ = try await instance.brand.redis.send(
+                    "XADD", instance.brand.slug.redisPrefix + "events", "*", "v", "1", "type", type)
+            }
+            try await instance.drained()
+            try await check(instance, "/api/streams/info")
+            try await check(instance, "/api/monitoring/queues")
+            for name in ["events", "dead-letters"] {
+                let answer = try await instance.call("GET", "/api/streams/\(name)?limit=2")
+                try expect(answer, 200, "GET /api/streams/{name}")
+            }
+            let path = "/api/dead-letters"
+            let letter = try await item("\(path)?limit=1", of: path, instance)
+            try await check(instance, "\(path)/{id}", id: letter)
+            try expect(
+                try await instance.post("\(path)/\(letter)/replay", ""), 202, "POST \(path)/{id}/replay")
+            let problem = "application/problem+json"
+            let right = #"{"event": {"type": "search", "identifiers": {"email": "a@b.com"}}}"#
+            let second = try await item("\(path)?limit=1", of: path, instance)
+            for (body, status) in [(right, 409), (#"{"events": []}"#, 400), ("[", 400)] {
+                try expect(
+                    try await instance.post("\(path)/\(second)/replay", body), status,
+                    "POST \(path)/{id}/replay", type: problem)
+            }
+            #expect(try await instance.call("DELETE", "\(path)/\(second)").status == 204)
+            try expect(
+                try await instance.call("GET", "\(path)/\(second)"), 404, "GET \(path)/{id}", type: problem)
+            for (body, status) in [(#"{"type": "dance"}"#, 400), (#"{"all": true}"#, 400), ("{}", 202)] {
+                for verb in ["replay", "discard"] {
+                    try expect(
+                        try await instance.post("\(path)/\(verb)", body), status, "POST \(path)/\(verb)",
+                        type: status == 202 ? "application/json" : problem)
+                }
+            }
+        }
+    }
+
     @Test("a row of the merge queue is shown and answered as it says")
     func queue() async throws {
         try await TestInstance.serving { instance in

@@ -16,7 +16,7 @@ struct FaultJourney {
     func kills() async throws {
         let workload =
             FaultJourney.isSoak
-            ? Workload(steps: 300, rowsPerStep: 4800, eventsPerStep: 200, stepsPerFile: 4, seed: 11)
+            ? Workload(steps: 100, rowsPerStep: 9800, eventsPerStep: 200, stepsPerFile: 4, seed: 11)
             : Workload(steps: 20, rowsPerStep: 500, eventsPerStep: 100, seed: 11)
         let expected = try await undisturbed(workload)
         let (betweenCommitAndRemoval, first) = try await killedAfterCommits(workload)
@@ -63,7 +63,7 @@ struct FaultJourney {
         }
     }
 
-    /// At a random moment of each step, one process or all of them die.
+    /// At a random moment of each step, one process or all of them die; in a soak at three.
     private func killedAnywhere(
         _ workload: Workload, seed: UInt64
     ) async throws -> ([String: Int], TenantTables) {
@@ -73,11 +73,14 @@ struct FaultJourney {
         return try await Shop.with { shop in
             var random = SplitMix64(state: seed)
             var kills: [String: Int] = [:]
+            let (killsPerStep, longestPause) = FaultJourney.isSoak ? (3, 3000) : (1, 700)
             for step in 0..<workload.steps {
                 async let done: Void = workload.perform(step, in: shop)
-                try await Task.sleep(for: .milliseconds(Int(random.next() % 700)))
-                let victim = victims[step % victims.count]
-                kills[victim, default: 0] += try await shop.kill(victim)
+                for kill in 0..<killsPerStep {
+                    try await Task.sleep(for: .milliseconds(Int(random.next() % UInt64(longestPause))))
+                    let victim = victims[(step * killsPerStep + kill) % victims.count]
+                    kills[victim, default: 0] += try await shop.kill(victim)
+                }
                 try await done
             }
             return (kills, try await shop.tables(after: workload, steps: workload.steps))

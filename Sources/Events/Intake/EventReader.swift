@@ -16,6 +16,12 @@ public struct EventReader: Sendable {
             self.isTest = isTest
         }
 
+        /// Whoever has sent an event with this very source before.
+        init(exactly source: String, isTest: Bool) {
+            self.source = source
+            self.isTest = isTest
+        }
+
         /// Whoever has a browser key: only behaviour, and nothing long ago.
         public static let browser = Sender(source: Event.browserSource, isTest: false)
 

@@ -43,6 +43,15 @@ public struct OperationStore: Sendable {
         return !open.isEmpty
     }
 
+    /// How much work is in each state.
+    public func counts() async throws -> [String: Int64] {
+        let found = try await database.run("select state, count(*) from operation group by state")
+            .decode((String, Int64).self)
+        var counts = OperationView.State.allCases.reduce(into: [String: Int64]()) { $0[$1.rawValue] = 0 }
+        for (state, count) in found { counts[state] = count }
+        return counts
+    }
+
     /// All work of `kind` that is not ended, oldest first.
     public func open(kind: String) async throws -> [Open] {
         try await database.run(

@@ -185,6 +185,11 @@ public struct EventWriter: Service {
     }
 
     private func refuse(_ entry: EventStream.Entry, _ reason: String) async throws {
+        guard try await stream.deadLetters() < DeadLetters.maximum else {
+            throw Fault(
+                .unavailable, doing: "keep a dead letter",
+                "there are \(DeadLetters.maximum) already; replay or discard them")
+        }
         logger.error("an event cannot be stored", metadata: ["entry": "\(entry.id)", "reason": "\(reason)"])
         try await stream.refuse(entry, because: reason)
         try await stream.remove([entry])
