@@ -87,7 +87,7 @@ memory() {
 
 cluster() { pg_lsclusters --no-header | awk '$2 == "constintel" { print $'"$1"' }'; }
 
-sql() { runuser -u postgres -- psql -qXAt -v ON_ERROR_STOP=1 -p "$(cluster 3)" -d postgres; }
+sql() { runuser -u postgres -- psql -qXAt -v ON_ERROR_STOP=1 -p "$(cluster 3)" -d "${1:-postgres}"; }
 
 setup_postgres() {
     step "PostgreSQL: the cluster 'constintel', on the socket in /run/postgresql"
@@ -111,6 +111,11 @@ setup_postgres() {
         "# A brand's role has business in one database, and is not let into any other." \
         "local constintel_brands all scram-sha-256" |
         put "$settings/pg_hba.conf" 640 postgres:postgres; then changed=1; fi
+    if put "/etc/systemd/system/postgresql@$version-constintel.service.d/10-constintel.conf" 644 \
+        <"$programs/current/templates/systemd/postgresql-cluster.conf"; then
+        changed=1
+        systemctl daemon-reload
+    fi
     systemctl enable --quiet "postgresql@$version-constintel.service" 2>/dev/null || true
     if [ -n "$changed" ]; then systemctl restart "postgresql@$version-constintel.service"; else
         systemctl start "postgresql@$version-constintel.service"
@@ -250,6 +255,17 @@ TEXT
     systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials,metrics,retention}.timer
 }
 
+# What constinteld takes from everybody where it is the server's superuser, as
+# Sources/ControlPlane/Platform/SchemaStore.swift has it: here it is not.
+close_brands() {
+    sql constintel_brands <<'TEXT'
+select format('revoke execute on function %s from public', oid::regprocedure) from pg_proc
+where pronamespace = 'pg_catalog'::regnamespace
+  and proname ~ '^(lo_(creat|create|from_bytea)|pg_(try_)?advisory_(xact_)?lock.*)$'
+  and has_function_privilege('public', oid, 'execute') \gexec
+TEXT
+}
+
 # nginx and Redis of Debian's own, where their packages were missing, stay off: they would take ports for nothing.
 packages=(
     postgresql redis-server nginx-light libpq5 libhiredis0.14 libcsv3 libphonenumber8 ca-certificates openssl
@@ -275,6 +291,7 @@ setup_postgres
 setup_redis
 setup_edge
 setup_daemon
+close_brands
 step "The recovery passphrase of the master key, unless there is one"
 "$programs/current/constintel" platform rotate-recovery-passphrase --if-absent
 step "Installed. See: constintel status; systemctl status constinteld; runbooks/systemd.md"

@@ -228,6 +228,31 @@ struct EdgeTests {
         }
     }
 
+    @Test("of a brand's requests 256 are under way at once, half-sent ones too, and others notice nothing")
+    func crowd() async throws {
+        var files = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        files.rlim_cur = min(files.rlim_max, 4096)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+        try await Edge.with { edge in
+            let half = "POST /b/acme/api/x HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 10\r\n\r\n"
+            var held = try (0..<256).map { _ in try HTTPExchange.open(Array(half.utf8), to: edge.address) }
+            defer { for socket in held { close(socket) } }
+            // Sent is not yet seen.
+            var refused = try edge.get("/b/acme/")
+            while refused.status == 200 { refused = try edge.get("/api/x", "X-API-Key: \(key("acme"))") }
+            #expect(refused.status == 429 && refused.headers["retry-after"] == "1")
+            let problem = try refused.problem()
+            #expect(problem.code == "limited" && problem.detail.contains("'acme'"))
+            #expect(try edge.get("/b/\(Edge.longest)/").status == 200)
+            #expect(try edge.get("/healthz").status == 200)
+            for socket in held { close(socket) }
+            held = []
+            while refused.status == 429 { refused = try edge.get("/b/acme/") }
+            #expect(refused.status == 200)
+        }
+    }
+
     @Test("what a client says about itself by proxy headers is not believed")
     func forwarded() async throws {
         try await Edge.with { edge in

@@ -59,8 +59,21 @@ struct HTTPExchange {
     }
 
     private static func answer(to request: [UInt8], from address: EdgeAddress) throws -> String {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let socket = try open(request, to: address)
         defer { close(socket) }
+        var answer: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(socket, &buffer, buffer.count, 0)
+            guard count > 0 else { break }
+            answer += buffer[..<count]
+        }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
+    /// A connection over which `request` was sent, and nothing read; the caller's to close.
+    static func open(_ request: [UInt8], to address: EdgeAddress) throws -> Int32 {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
@@ -80,13 +93,6 @@ struct HTTPExchange {
             guard count > 0 else { break }
             sent += count
         }
-        var answer: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(socket, &buffer, buffer.count, 0)
-            guard count > 0 else { break }
-            answer += buffer[..<count]
-        }
-        return String(decoding: answer, as: UTF8.self)
+        return socket
     }
 }

@@ -74,7 +74,7 @@ def listing(slug):
     return request(slug, "GET", "/api/events?limit=100")
 
 
-def statistics_request(slug):
+def standing(slug):
     return request(slug, "GET", "/api/monitoring/stats")
 
 
@@ -138,7 +138,7 @@ def measure(seconds):
             due = max(due + 1 / PER_SECOND, time.monotonic())
 
     threads = [threading.Thread(target=customer, args=["post", 202, single]) for _ in range(POSTS)]
-    threads += [threading.Thread(target=customer, args=["read", 200, statistics_request]) for _ in range(READS)]
+    threads += [threading.Thread(target=customer, args=["read", 200, standing]) for _ in range(READS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -227,7 +227,7 @@ async def answer(reader):
 
 
 def idle(slug, seconds):
-    message = statistics_request(slug)
+    message = standing(slug)
 
     async def each(reader, writer, got, end):
         writer.write(message)
@@ -263,6 +263,16 @@ def slow_socket(slug, seconds):
 
 def slow_many(slug, seconds):
     return slow(slug, seconds, count=6 * MANY)
+
+
+def headers(slug, seconds):
+    """Requests whose head never ends: the edge cannot know whose they are."""
+    async def each(reader, writer, got, end):
+        writer.write(b"GET /b/%s/api/events HTTP/1.1\r\nX-Slow: " % slug.encode())
+        got["dropped"] += await reader.read(1) == b""
+        raise ConnectionError
+
+    return connections(slug, seconds, each, count=6 * MANY)
 
 
 def active(slug, seconds):
@@ -321,28 +331,30 @@ def sessions(slug, seconds, script, limit=True):
 
 
 def query_cross(slug, seconds):
-    return sessions(slug, seconds, "set max_parallel_workers_per_gather = 8;\n"
+    return sessions(slug, seconds, "set max_parallel_workers_per_gather = 8;"
                     "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b;")
 
 
 def query_spill(slug, seconds):
-    return sessions(slug, seconds, "set work_mem = '64kB';\nselect count(*) from (select a, repeat('x', 400) t "
-                    "from generate_series(1, 20000000) a order by md5(a::text)) s where t > 'y';")
+    return sessions(slug, seconds, "set work_mem = '64kB';"
+                    "select max(r), max(t) from (select repeat('x', 400) t, "
+                    "row_number() over (order by md5(a::text)) r from generate_series(1, 20000000) a) s;")
 
 
 def query_memory(slug, seconds):
-    return sessions(slug, seconds, "set work_mem = '60GB'; set hash_mem_multiplier = 1000;\nselect count(*) from (select "
-                    "md5(a::text) t from generate_series(1, 200000000) a group by 1) s;")
+    return sessions(slug, seconds, "set work_mem = '60GB';"
+                    "select count(*) from (select repeat(md5(a::text), 3000000) t, row_number() over (order by "
+                    "md5(a::text)) r from generate_series(1, 100) a offset 0) s where t > '0';")
 
 
 def query_locks(slug, seconds):
-    return sessions(slug, seconds, "begin; select count(pg_advisory_lock(a)) from generate_series(1, 1000000) a; "
-                    "select pg_sleep(1000);")
+    return sessions(slug, seconds, "begin; select pg_sleep(1000) from (select count(pg_advisory_lock(a)) "
+                    "from generate_series(1, 1000000) a) s;")
 
 
 def transactions(slug, seconds):
     return sessions(slug, seconds, "begin isolation level repeatable read; create temp table t as select 1; "
-                    "select count(*) from customer_raw_event;\n\\! sleep 1000")
+                    f"select count(*) from customer_raw_event;\n\\! sleep {seconds}")
 
 
 def refold(slug, seconds):
@@ -370,7 +382,7 @@ def inside(slug, seconds, body, count=1):
     restarts = int(show(slug, "NRestarts"))
     client = Client()
     while time.monotonic() < end:
-        got[f"answer {client.ask(statistics_request(slug))}"] += 1
+        got[f"answer {client.ask(standing(slug))}"] += 1
         children = []
         for _ in range(count):
             child = os.fork()
@@ -429,6 +441,7 @@ KINDS = {
     "batches": (batches, "loud"), "batches-pro": (batches, "pro"), "singles": (singles, "loud"),
     "singles-pro": (singles, "pro"), "reads": (reads, "pro"), "idle": (idle, "pro"), "slow": (slow, "pro"),
     "slow-many": (slow_many, "pro"), "slow-socket": (slow_socket, "pro"), "active": (active, "pro"),
+    "headers": (headers, "pro"),
     "query-cross": (query_cross, "pro"), "query-spill": (query_spill, "pro"),
     "query-memory": (query_memory, "pro"), "query-locks": (query_locks, "pro"),
     "transactions": (transactions, "pro"), "refold": (refold, "pro"), "memory": (memory, "pro"),
@@ -439,7 +452,8 @@ KINDS = {
 def make():
     """The brands, the noisy ones with a history, and the shares of the processors of who asks."""
     # What PostgreSQL takes without a bound must not be this machine's.
-    run("systemctl", "set-property", "--runtime", "system-postgresql.slice", "MemoryMax=8G")
+    version = run("sh", "-c", "pg_lsclusters --no-header | awk '$2 == \"constintel\" { print $1 }'")
+    run("systemctl", "set-property", "--runtime", f"postgresql@{version}-constintel.service", "MemoryMax=8G")
     for name, weight in [("quiet", 10_000), ("noise", 20)]:
         with open(f"/etc/systemd/system/{name}.slice", "w") as file:
             file.write(f"[Slice]\nCPUWeight={weight}\n")
@@ -465,7 +479,7 @@ def apart(where, *words):
     """Starts a part of this script with its own share of the processors."""
     return subprocess.Popen(
         ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--slice={where}.slice",
-         "-p", "LimitNOFILE=65536", "-p", "MemoryMax=infinity", sys.executable, os.path.abspath(__file__), *words],
+         "-p", "LimitNOFILE=65536", "-E", "HOME=/root", sys.executable, os.path.abspath(__file__), *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -479,8 +493,8 @@ def settle(slug):
     password = open("/etc/constintel/credentials/redis-password").read().strip()
     for _ in range(SETTLE_SECONDS):
         time.sleep(1)
-        if run("redis-cli", "-s", "/run/constintel-redis/redis.sock", "--no-auth-warning", "--user", "constintel",
-               "-a", password, "XLEN", f"ci:{{{slug}}}:events") == "0":
+        if run("redis-cli", "-s", "/run/constintel-redis/redis.sock", "--no-auth-warning",
+               "--user", "constintel", "-a", password, "XLEN", f"ci:{{{slug}}}:events") == "0":
             return
 
 
@@ -542,10 +556,11 @@ def main():
     if not os.path.exists(STATE):
         make()
     measured(2)
-    print(f"{'milliseconds':13} POST alone   p99  beside  p99 ratio READ alone p99  beside   p99 ratio  bad  got")
-    print(f"               load {os.getloadavg()[0]:.1f}")
+    print(f"{'':13} {'POST alone':>14} {'beside':>14} {'ratio':>5} {'READ alone':>14} {'beside':>14} {'ratio':>5}")
+    print(f"{'milliseconds':13}" + 2 * (2 * f" {'p50':>6} {'p99':>7}" + f" {'p99':>5}") + "  bad  got")
+    print(f"{'load':13} {os.getloadavg()[0]:.1f}")
     bad = sum(compare(name, options.rounds, options.seconds) for name in options.names or KINDS)
-    print(f"               load {os.getloadavg()[0]:.1f}")
+    print(f"{'load':13} {os.getloadavg()[0]:.1f}")
     if bad:
         sys.exit(f"neighbours: {bad} requests of the quiet brand were not answered as they should be")
 

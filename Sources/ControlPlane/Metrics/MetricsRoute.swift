@@ -9,6 +9,7 @@ import Web
 /// For who may read the platform: the operator on this machine, and users who are admins or operators.
 struct MetricsRoute: Sendable {
     private static let help = HTTPMetrics.help.merging(Reconciler.Measures.help) { $1 }
+        .merging(RunawayWatch.help) { $1 }
 
     let registry: MetricsRegistry
     let supervisor: any Supervisor

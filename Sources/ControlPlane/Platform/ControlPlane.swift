@@ -141,11 +141,16 @@ extension ControlPlane {
         let streams = StreamWatch(
             supervisor: foundations.supervisor, redis: foundations.redis, clock: foundations.saga.clock,
             logger: logger)
+        let runaways = withMetricsFactory(foundations.metrics) {
+            RunawayWatch(
+                store: RunawayStore(pool: foundations.brands), clock: foundations.saga.clock, logger: logger)
+        }
         return [
             .init(service: Loop { try await executor.run() }, serviceName: "executor"),
             .init(service: Loop { try await reconciler.run() }, serviceName: "reconciler"),
             .init(service: Loop { try await runJobs() }, serviceName: "jobs"),
             .init(service: Loop { try await streams.run() }, serviceName: "streams"),
+            .init(service: Loop { try await runaways.run() }, serviceName: "runaways"),
             .init(service: Loop { try await foundations.supervisor.tend() }, serviceName: "supervision"),
             .init(
                 service: Loop { try await keyRotation.run(pausing: foundations.saga.clock) },
