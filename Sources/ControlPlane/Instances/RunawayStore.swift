@@ -63,8 +63,8 @@ struct RunawayStore: Sendable {
             order by role, seconds desc
             """)
         return try rows.compactMap { row in
-            let (role, excess, seconds, isEnded) = try row.decode((String, String, Int64, Bool).self)
-            guard isEnded, let excess = Excess(rawValue: excess) else { return nil }
+            let (role, name, seconds, isEnded) = try row.decode((String, String, Int64, Bool).self)
+            guard isEnded, let excess = Excess(rawValue: name) else { return nil }
             return Ended(role: role, excess: excess, seconds: Int(seconds))
         }
     }
