@@ -4,9 +4,9 @@ import Logging
 
 /// Ends sessions of brands' roles that take more than any instance's do.
 ///
-/// The roles' own time-outs are defaults, which a session sets aside with one statement. Here it has no say: a
-/// query that runs for hours takes a processor from all brands, a transaction that stays open keeps the server
-/// from cleaning up behind all of them, and one that collects locks takes the room of everybody's.
+/// The roles' own time-outs are defaults, which a session sets aside with one statement. Here it has no say:
+/// a query that runs for hours takes a processor from all brands, a transaction that stays open keeps the
+/// server from cleaning up behind all of them, and one that collects locks takes the room of everybody's.
 struct RunawayWatch: Sendable {
     /// How often the sessions are looked at.
     static let period = Duration.seconds(5)

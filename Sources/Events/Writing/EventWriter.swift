@@ -131,7 +131,7 @@ public struct EventWriter: Service {
             return try await commit(readings)
         } catch let error where EventWriter.blames(error) {
             guard readings.count > 1 else {
-                try await refuse(readings[readings.startIndex].entry, "\(error)")
+                try await refuse(readings[readings.startIndex].entry, error)
                 return []
             }
             let middle = readings.startIndex + readings.count / 2
@@ -172,7 +172,7 @@ public struct EventWriter: Service {
             quota.note(new)
         }
         try Failpoint.hit(EventWriter.afterCommit(stream.brand))
-        for (entry, reason) in unreadable { try await refuse(entry, "\(reason)") }
+        for (entry, error) in unreadable { try await refuse(entry, error) }
         if let last = readings.last { await commits.publish(last.entry.position) }
         return committed
     }
@@ -184,13 +184,15 @@ public struct EventWriter: Service {
         gate.leave(committed.count)
     }
 
-    private func refuse(_ entry: EventStream.Entry, _ reason: String) async throws {
+    private func refuse(_ entry: EventStream.Entry, _ error: any Error) async throws {
         guard try await stream.deadLetters() < DeadLetters.maximum else {
             throw Fault(
                 .unavailable, doing: "keep a dead letter",
                 "there are \(DeadLetters.maximum) already; replay or discard them")
         }
-        logger.error("an event cannot be stored", metadata: ["entry": "\(entry.id)", "reason": "\(reason)"])
+        logger.error("an event cannot be stored", metadata: ["entry": "\(entry.id)", "reason": "\(error)"])
+        // To a log the server's own words say too much; beside the event they say nothing new.
+        let reason = (error as? PostgresError).map { "\($0.sqlState): \($0.message)" } ?? "\(error)"
         try await stream.refuse(entry, because: reason)
         try await stream.remove([entry])
         metrics.deadLettered.increment()
