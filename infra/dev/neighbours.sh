@@ -9,8 +9,8 @@ usage() {
 Usage: infra/dev/neighbours.sh --binaries DIR [--rounds N] [--seconds N] [NEIGHBOUR]...
 
 Boots a box, installs the programs of DIR in it with infra/setup-production.sh, makes a quiet brand and noisy
-ones, and prints for each kind of neighbour how long the quiet brand's requests take alone and beside it, in turns,
-and what the neighbour got. Status 1 when a request of the quiet brand failed.
+ones, and prints for each kind of neighbour how long the quiet brand's requests take alone and beside it, in
+turns, and what the neighbour got. Status 1 when a request of the quiet brand failed.
 
   --rounds N     turns of alone and beside (default 3)
   --seconds N    how long each lasts (default 10)
