@@ -87,7 +87,7 @@ struct ConstIntel: AsyncParsableCommand {
               constintel brand stats acme --output json
             """,
         subcommands: [
-            Status.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
+            Status.self, Check.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, ProfilesGroup.self,
             IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, StreamsGroup.self,

@@ -53,6 +53,7 @@ struct OpenAPITests {
                 == OperationView.Step.State.allCases.map(\.rawValue))
         #expect(try texts("schemas/Problem/properties/code/enum") == Fault.Code.allCases.map(\.rawValue))
         #expect(try texts("schemas/Industry/enum") == Industry.allCases.map(\.rawValue))
+        #expect(try texts("schemas/FindingStatus/enum") == Finding.Status.allCases.map(\.rawValue))
         let line = "schemas/LogEntry/properties"
         #expect(try texts("\(line)/level/enum") == LogEntry.Level.allCases.map(\.rawValue))
         #expect(try texts("\(line)/source/enum") == LogEntry.Source.allCases.map(\.rawValue))
@@ -120,6 +121,7 @@ struct OpenAPITests {
                 "POST /api/admin/jobs/{name}/run")
             for path in [
                 "/api/admin/brands", "/api/admin/operations", "/api/admin/platform", "/api/admin/jobs",
+                "/api/admin/check",
             ] {
                 try expect(try await plane.call(.get, "\(path)?limit=1"), 200, "GET \(path)")
             }

@@ -49,6 +49,8 @@ public struct InstanceConfiguration: Codable, Sendable {
     public var directory: String
     /// Directories whose file systems hold Redis's and PostgreSQL's data, watched for the low-disk watermark.
     public var watchedDirectories: [String]
+    /// Free bytes below which one of those file systems counts as nearly full: no events are accepted.
+    public static let lowDiskBytes: UInt64 = 256 * 1024 * 1024
 
     public init(
         slug: Slug, brandId: BrandID, generation: Int64, socket: String, database: Database,

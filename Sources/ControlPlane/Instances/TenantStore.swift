@@ -76,8 +76,14 @@ struct TenantStore: Sendable {
     }
 
     /// How many connections the runtime role may have.
-    static func limit(_ instance: Instance) -> Int {
-        instance.connections * TenantStore.connectionsPerConnection
+    static func limit(_ instance: Instance) -> Int { limit(connections: instance.connections) }
+
+    /// How many connections the runtime role may have of an instance that may hold so many.
+    static func limit(connections: Int) -> Int { connections * TenantStore.connectionsPerConnection }
+
+    /// The runtime role's settings as the catalog has them.
+    static func settings(of slug: Slug) -> [String] {
+        ([("search_path", slug.schemaName)] + timeouts).map { "\($0.0)=\($0.1)" }
     }
 
     /// Allows the runtime role as many connections as the plan says.
@@ -313,5 +319,11 @@ struct TenantStore: Sendable {
         return try rows[0].decode(0, as: String.self)
     }
 
-    private func mark(_ brand: BrandID) -> String { "ConstIntel brand \(brand)" }
+    private func mark(_ brand: BrandID) -> String { TenantStore.mark(brand) }
+
+    /// The comment on what is a brand's.
+    static func mark(_ brand: BrandID) -> String { "\(mark) \(brand)" }
+
+    /// What every such comment begins with.
+    static let mark = "ConstIntel brand"
 }

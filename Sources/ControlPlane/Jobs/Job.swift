@@ -8,6 +8,8 @@ struct Job: Sendable {
     let summary: String
     /// How often it is due where no timer says so.
     let every: Duration
+    /// How often timers of the service manager do it (`infra/setup-production.sh`).
+    var everyByTimer: Duration = .seconds(3600)
     /// What it would do now, where that can be told beforehand: targets and what is done there.
     var plan: (@Sendable () async throws -> [(target: String, action: String)])?
     /// Does it, and tells how many of what it has dealt with.

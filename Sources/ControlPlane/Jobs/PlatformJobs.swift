@@ -19,7 +19,7 @@ extension Job {
     static func partitions(_ instances: Instances, logger: Logger) -> Job {
         Job(
             name: "partitions", summary: "makes every brand's event partitions of the coming twelve months",
-            every: .seconds(24 * 3600)
+            every: .seconds(24 * 3600), everyByTimer: .seconds(24 * 3600)
         ) {
             var counts = ["brands": 0, "failed": 0]
             var cursor = ""
@@ -72,7 +72,8 @@ extension Job {
     static func retention(_ retention: Retention) -> Job {
         Job(
             name: "retention", summary: "folds months of events that are older than their brand keeps them",
-            every: .seconds(24 * 3600), plan: { try await retention.plan() }
+            every: .seconds(24 * 3600), everyByTimer: .seconds(24 * 3600),
+            plan: { try await retention.plan() }
         ) {
             try await retention.run()
         }
@@ -82,7 +83,7 @@ extension Job {
     static func housekeeping(_ idempotency: IdempotencyStore, _ tokens: RefreshTokenStore) -> Job {
         Job(
             name: "housekeeping", summary: "forgets idempotency keys and refresh tokens that have expired",
-            every: .seconds(3600)
+            every: .seconds(3600), everyByTimer: .seconds(24 * 3600)
         ) {
             try await idempotency.purge()
             try await tokens.purge()

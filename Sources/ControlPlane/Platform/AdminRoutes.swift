@@ -12,6 +12,7 @@ protocol AdminRoutes: Sendable {
 extension AuditRoutes: AdminRoutes {}
 extension BrandMetricsRoutes: AdminRoutes {}
 extension BrandRoutes: AdminRoutes {}
+extension CheckRoutes: AdminRoutes {}
 extension ClearingRoutes: AdminRoutes {}
 extension JobRoutes: AdminRoutes {}
 extension KeyRoutes: AdminRoutes {}
@@ -59,7 +60,8 @@ extension ControlPlane {
         let shown = Operations(
             store: operations, steps: StepStore(pool: control), pauses: foundations.saga.clock)
         return [
-            platformRoutes, PlatformKeyRoutes(rotation: keyRotation, changes: changes),
+            platformRoutes, CheckRoutes(checks: checks),
+            PlatformKeyRoutes(rotation: keyRotation, changes: changes),
             BrandRoutes(brands: brands, changes: changes),
             LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock),
             SettingsRoutes(lifecycle: lifecycle, changes: changes),

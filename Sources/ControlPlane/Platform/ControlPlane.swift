@@ -32,6 +32,7 @@ struct ControlPlane: Sendable {
     let markets: Markets
     let jobs: Jobs
     let keyRotation: KeyRotation
+    let checks: Checks
     /// What is followed at present, over all listeners.
     let followed = EventStreams()
 
@@ -74,6 +75,7 @@ struct ControlPlane: Sendable {
         jobs = Jobs(
             all: Job.all(instances, lifecycle, idempotency, tokens, (daily, markets), logger: logger),
             store: JobStore(pool: control), clock: clock, logger: logger)
+        checks = ControlPlane.checks(foundations, instances, streamUsers, jobs)
         keyRotation = KeyRotation(
             keys: foundations.keys, store: SealedStore(pool: control), instances: instances, clock: clock,
             logger: logger)

@@ -1,3 +1,4 @@
+import Contract
 import Glibc
 import Kernel
 import ServiceLifecycle
@@ -8,7 +9,7 @@ import Synchronization
 /// brand.
 public final class IntakeGate: Service {
     /// Free bytes below which a file system counts as nearly full.
-    public static let lowDiskBytes: UInt64 = 256 * 1024 * 1024
+    public static let lowDiskBytes = InstanceConfiguration.lowDiskBytes
     /// How often the stream and the disks are measured.
     static let period = Duration.milliseconds(500)
 

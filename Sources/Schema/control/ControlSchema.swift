@@ -18,6 +18,14 @@ package enum ControlSchema {
     /// Tables whose rows it reads and adds.
     package static let appended = ["audit_log", "retired_slug", "market_publication"]
 
+    /// What `grants` lets `role` do with each table, as PostgreSQL names it.
+    package static var rights: [String: [String]] {
+        var rights = ["schema_version": ["SELECT"], "leadership": ["SELECT"]]
+        for table in appended { rights[table] = ["SELECT", "INSERT"] }
+        for table in written { rights[table] = ["SELECT", "INSERT", "UPDATE", "DELETE"] }
+        return rights
+    }
+
     /// What `role` may do, table by table; whatever is not named here is refused. To be run by the owner, and
     /// again to take back whatever else the role was granted meanwhile.
     package static var grants: String {

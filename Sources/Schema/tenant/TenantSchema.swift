@@ -25,6 +25,25 @@ public enum TenantSchema {
     /// Functions that the instance calls, with the rights of its own role.
     public static let called = ["month_usage(timestamptz, text)"]
 
+    /// Every table, less the partitions that are made as time passes.
+    public static var tables: [String] {
+        projected + written + appended + ["writer_lease", "customer_raw_event_default"]
+    }
+
+    /// What `grants` grants, right by right: the privilege in lower case, and the table, `table.column`,
+    /// `function()`, or `the schema`.
+    public static var rights: [(privilege: String, object: String)] {
+        var rights = [("usage", "the schema"), ("select", "writer_lease"), ("update", "writer_lease.id")]
+        rights += called.map { ("execute", "\($0.prefix { $0 != "(" })()") }
+        for (tables, privileges) in [
+            (projected, ["select"]), (appended, ["select", "insert"]),
+            (written, ["select", "insert", "update", "delete"]),
+        ] {
+            rights += tables.flatMap { table in privileges.map { ($0, table) } }
+        }
+        return rights.map { (privilege: $0.0, object: $0.1) }
+    }
+
     /// Grants to the runtime role, table by table; whatever is not named here is refused. To be run by the
     /// owner role. Both names must be safe as quoted identifiers.
     public static func grants(runtimeRole: String, schema: String) -> String {
