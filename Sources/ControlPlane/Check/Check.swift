@@ -69,7 +69,7 @@ extension Seen {
                 what: String(all.map(\.what).joined(separator: ", ").prefix(Seen.wordsOfOne)))
         }.sorted { ($1.status, $0.subject) < ($0.status, $1.subject) }
         guard !bySubject.isEmpty else {
-            self = .ok("\(count) \(things)")
+            self = .ok(counted(count, String(things.dropLast())))
             return
         }
         let told = bySubject.prefix(Seen.named).map { "\($0.subject): \($0.what)" }.joined(separator: "; ")

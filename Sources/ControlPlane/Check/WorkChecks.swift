@@ -56,7 +56,7 @@ struct WorkChecks: Sendable {
             },
             Check(
                 name: "dead letters", needs: [.controlDatabase, .redis],
-                remedy: "read them with redis-cli, put right what sends them; runbooks/check.md"
+                remedy: "constintel dead-letters list --brand <slug>; runbooks/dead-letters.md"
             ) {
                 let brands = try await fleet.settledBrands()
                 let counts = try await lengths(of: "dead", brands)
