@@ -47,7 +47,7 @@ import Testing
         #expect(warned.status == 0)
         #expect(warned.output.hasSuffix("Nothing has failed: 2 checks, 1 warning.\n"), "\(warned.output)")
         let fine = try await check([Self.fine])
-        #expect(fine.status == 0 && fine.output.hasSuffix("All 1 checks are ok.\n"), "\(fine.output)")
+        #expect(fine.status == 0 && fine.output.hasSuffix("Everything is ok: 1 checks.\n"), "\(fine.output)")
     }
 
     @Test("as JSON it is the service's answer, with the same exit status")

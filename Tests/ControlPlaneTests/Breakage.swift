@@ -181,7 +181,7 @@ extension Breakage {
         Breakage(check: "disks", status: .failed, seen: "/nonexistent: it cannot be looked at") { test, _ in
             test.standing { $0.places.watchedDirectories = ["/nonexistent"] }
         },
-        Breakage(check: "servers", status: .failed, seen: "1 of 1 servers: nginx") { test, _ in
+        Breakage(check: "servers", status: .failed, seen: "1 of 1 server: nginx") { test, _ in
             try await test.supervisor.start(
                 UnitSpecification(
                     name: "nginx", executable: "/bin/false", arguments: [],

@@ -45,7 +45,7 @@ struct Check: ServiceCommand {
         let told = warnings == 1 ? "1 warning" : "\(warnings) warnings"
         if failed > 0 { return "\(failed) of \(view.findings.count) checks failed, \(told)." }
         return warnings == 0
-            ? "All \(view.findings.count) checks are ok."
+            ? "Everything is ok: \(view.findings.count) checks."
             : "Nothing has failed: \(view.findings.count) checks, \(told)."
     }
 }

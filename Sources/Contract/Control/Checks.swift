@@ -21,7 +21,7 @@ public struct Finding: Codable, Sendable, Equatable {
     public var status: Status
     /// What was seen, on one line.
     public var seen: String
-    /// What to do; absent when it is ok.
+    /// What to do; absent when it is ok, and when it was not looked at, for want of something that failed.
     public var remedy: String?
     /// The brands that it is about, the first hundred; empty when it is about none.
     public var brands: [Slug]

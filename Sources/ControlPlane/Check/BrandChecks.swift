@@ -33,7 +33,7 @@ struct BrandChecks: Sendable {
                 let troubles = try await tenants.roles(of: brands).flatMap { role in
                     bySlug[role.slug].map { BrandChecks.troubles(role, of: $0) } ?? []
                 }
-                return Seen(troubles, among: brands.count, "brands")
+                return Seen(troubles, among: brands.count, "brand")
             },
             Check(
                 name: "grants", needs: [.controlDatabase, .brandsDatabase],
@@ -43,7 +43,7 @@ struct BrandChecks: Sendable {
                 let troubles = try await tenants.oddRights(in: brands).map { right in
                     Trouble.failed(right.slug, right.text + (right.isThere ? " is too much" : " is missing"))
                 }
-                return Seen(troubles, among: brands.count, "brands")
+                return Seen(troubles, among: brands.count, "brand")
             },
             Check(
                 name: "redis users", needs: [.controlDatabase, .redis],
@@ -93,7 +93,7 @@ extension BrandChecks {
             }
             return troubles
         }
-        return Seen(troubles, among: brands.count, "brands")
+        return Seen(troubles, among: brands.count, "brand")
     }
 
     /// What is wrong with one of a brand's two roles.
@@ -141,7 +141,7 @@ extension BrandChecks {
                 }
             }
         }
-        return Seen(troubles, among: brands.count, "brands")
+        return Seen(troubles, among: brands.count, "brand")
     }
 
     /// The twelfth month ahead is made by the job's first run in a month, so only what it leaves is told.
@@ -164,7 +164,7 @@ extension BrandChecks {
             }
             return troubles
         }
-        return Seen(troubles, among: brands.count, "brands")
+        return Seen(troubles, among: brands.count, "brand")
     }
 
     /// The month of an instant in UTC as partitions' names have it.
@@ -191,6 +191,6 @@ extension BrandChecks {
             }
             return nil
         }
-        return Seen(troubles, among: brands.count, "brands")
+        return Seen(troubles, among: brands.count, "brand")
     }
 }

@@ -5,9 +5,9 @@ import Kernel
 struct Check: Sendable {
     /// What has to answer before a look at much else is worth while.
     enum Part: String, Sendable {
-        case controlDatabase = "control database"
-        case brandsDatabase = "brands database"
-        case redis
+        case controlDatabase = "the control database"
+        case brandsDatabase = "the brands database"
+        case redis = "Redis"
     }
 
     /// What is looked at, in the words of `runbooks/check.md`.
@@ -62,21 +62,22 @@ extension Seen {
     private static let wordsOfOne = 240
 
     /// What is wrong with some of `count` things, summed into one line that begins with the worst.
-    init(_ troubles: [Trouble], among count: Int, _ things: String) {
+    init(_ troubles: [Trouble], among count: Int, _ noun: String) {
         let bySubject = Dictionary(grouping: troubles, by: \.subject).map { subject, all in
             Trouble(
                 subject: subject, status: all.map(\.status).max() ?? .ok,
                 what: String(all.map(\.what).joined(separator: ", ").prefix(Seen.wordsOfOne)))
         }.sorted { ($1.status, $0.subject) < ($0.status, $1.subject) }
         guard !bySubject.isEmpty else {
-            self = .ok(counted(count, String(things.dropLast())))
+            self = .ok(counted(count, noun))
             return
         }
         let told = bySubject.prefix(Seen.named).map { "\($0.subject): \($0.what)" }.joined(separator: "; ")
+        let share = "\(bySubject.count) of \(counted(count, noun))"
         let more = bySubject.count > Seen.named ? "; and \(bySubject.count - Seen.named) more" : ""
         self.init(
-            status: bySubject[0].status, text: "\(bySubject.count) of \(count) \(things): \(told)\(more)",
-            brands: things == "brands" ? bySubject.compactMap { try? Slug($0.subject) } : [])
+            status: bySubject[0].status, text: "\(share): \(told)\(more)",
+            brands: noun == "brand" ? bySubject.compactMap { try? Slug($0.subject) } : [])
     }
 }
 

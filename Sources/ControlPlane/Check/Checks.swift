@@ -64,10 +64,8 @@ actor Checks {
     }
 
     private func skipped(_ check: Check, without parts: [Check.Part]) -> Finding {
-        let names = parts.map { "the \($0.rawValue)" }.joined(separator: " and ")
-        return Finding(
-            check: check.name, status: .warning, seen: "not looked at, without \(names)",
-            remedy: "bring \(names) back first")
+        let names = parts.map(\.rawValue).joined(separator: " and ")
+        return Finding(check: check.name, status: .warning, seen: "not looked at, without \(names)")
     }
 
     private func outcomes(of checks: [Check], lanes: Int) async -> [String: Outcome] {

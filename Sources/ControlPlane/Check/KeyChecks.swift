@@ -36,7 +36,7 @@ struct KeyChecks: Sendable {
             Check(
                 name: "token keys", remedy: "see why in constinteld's log; runbooks/key-rotation.md"
             ) {
-                let uses = keys.tokens.uses.map { "\($0.id) \($0.use)" }.joined(separator: ", ")
+                let uses = keys.tokens.uses.map { "\($0.id.prefix(8)) \($0.use)" }.joined(separator: ", ")
                 guard let end = keys.tokens.retireAt, clock.now() - end > KeyChecks.retirement else {
                     return .ok(uses)
                 }

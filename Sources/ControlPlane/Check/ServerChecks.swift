@@ -100,6 +100,7 @@ extension ServerChecks {
 
     private func disks() -> Seen {
         var troubles: [Trouble] = []
+        var least = UInt64.max
         for directory in Set(directories).sorted() {
             var information = statvfs()
             guard statvfs(directory, &information) == 0 else {
@@ -108,9 +109,11 @@ extension ServerChecks {
                 continue
             }
             let free = UInt64(information.f_bavail) * UInt64(information.f_frsize)
+            least = min(least, free)
             if let trouble = ServerChecks.trouble(directory, free: free) { troubles.append(trouble) }
         }
-        return Seen(troubles, among: Set(directories).count, "directories")
+        let seen = Seen(troubles, among: Set(directories).count, "path")
+        return seen.status == .ok ? .ok("\(seen.text), at least \(bytesInWords(least)) free") : seen
     }
 
     /// What is wrong with a file system that has `free` bytes left; nil when nothing is.
@@ -130,7 +133,7 @@ extension ServerChecks {
         let troubles = present.filter { $1.state != .ready }.map { name, status in
             Trouble.failed(name, status.state.rawValue + (status.lastExit.map { ", \($0)" } ?? ""))
         }
-        return Seen(troubles, among: present.count, "servers")
+        return Seen(troubles, among: present.count, "server")
     }
 
     private var leadership: Check {
@@ -172,7 +175,7 @@ extension ServerChecks {
             if try await fleet.isRoleMighty() {
                 troubles.append(.failed(ControlSchema.role, "the role may do more than it needs"))
             }
-            return Seen(troubles, among: tables.count, "tables")
+            return Seen(troubles, among: tables.count, "table")
         }
     }
 }

@@ -42,11 +42,11 @@ struct WorkChecks: Sendable {
                 let troubles = brands.compactMap {
                     WorkChecks.trouble($0, statuses[$0.slug.unitName], at: now)
                 }
-                return Seen(troubles, among: brands.count, "brands")
+                return Seen(troubles, among: brands.count, "brand")
             },
             Check(name: "reconciling", needs: [.controlDatabase], remedy: "runbooks/quarantine.md") {
                 let brands = try await fleet.settledBrands()
-                return Seen(brands.compactMap(trouble), among: brands.count, "brands")
+                return Seen(brands.compactMap(trouble), among: brands.count, "brand")
             },
             Check(
                 name: "streams", needs: [.controlDatabase, .redis],
@@ -63,14 +63,14 @@ struct WorkChecks: Sendable {
                 let troubles = zip(brands, counts).filter { $1 > 0 }.map { brand, count in
                     Trouble.warning(brand.slug, counted(count, "event"))
                 }
-                return Seen(troubles, among: brands.count, "brands")
+                return Seen(troubles, among: brands.count, "brand")
             },
             Check(
                 name: "operations", needs: [.controlDatabase],
                 remedy: "constintel operation show <id>, then the runbook that it names"
             ) {
                 let open = try await fleet.openOperations()
-                return Seen(open.compactMap(trouble), among: open.count, "open operations")
+                return Seen(open.compactMap(trouble), among: open.count, "open operation")
             },
             Check(
                 name: "jobs", needs: [.controlDatabase],
@@ -78,7 +78,7 @@ struct WorkChecks: Sendable {
             ) {
                 let runs = try await jobs.store.runs()
                 let troubles = jobs.all.compactMap { trouble($0, runs[$0.name]) }
-                return Seen(troubles, among: jobs.all.count, "jobs")
+                return Seen(troubles, among: jobs.all.count, "job")
             },
         ]
     }
@@ -145,7 +145,7 @@ extension WorkChecks {
                 troubles.append(.warning(brand.slug, text))
             }
         }
-        return Seen(troubles, among: brands.count, "brands")
+        return Seen(troubles, among: brands.count, "brand")
     }
 
     /// How many entries one stream of each brand has, asked for in a few requests.
