@@ -173,7 +173,8 @@ struct BadInputTests {
                 try await instance.call("GET", path).expectProblem(404, .notFound, nil, "", path)
             }
             for (method, path, allowed) in [
-                ("DELETE", "/api/events", "GET, POST"), ("PUT", "/api/events/batch", "POST"),
+                ("DELETE", "/api/events", "GET, OPTIONS, POST"),
+                ("PUT", "/api/events/batch", "OPTIONS, POST"),
                 ("POST", "/api/monitoring/stats", "GET"), ("GET", "/api/integrations/csv", "POST"),
                 ("PATCH", "/api/profiles/\(id)", "GET"),
             ] {
