@@ -112,6 +112,10 @@ struct KeyRotationTests {
             let new = RandomBytes.make(32)
             let both = try daemon(new + old).keyRotation
             #expect(try await both.view().sealedUnderFormer == 1)
+            let operation = try await test.request(try TestPlane.slug())
+            let early = await #expect(throws: Fault.self) { try await both.rotateMasterKey() }
+            #expect(early?.code == .unavailable, "the former key would be taken away now")
+            try await test.settle(operation)
             try await both.rotateMasterKey()
             #expect(try await both.view().sealedUnderFormer == 0)
             let alone = try daemon(new).keyRotation

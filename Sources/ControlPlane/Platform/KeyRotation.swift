@@ -141,6 +141,13 @@ extension KeyRotation {
     private func endMasterKey(doing: String) async throws {
         let waiting = try await store.beingProvisioned()
         guard waiting.isEmpty else {
+            // Whoever delivers the keys would take the former one away at this answer.
+            if keys.isMasterKeyDelivered {
+                throw Fault(
+                    .unavailable, doing: doing,
+                    "the former key is needed until these brands are provisioned: "
+                        + waiting.joined(separator: ", "), retryAfter: KeyRotation.period)
+            }
             return logger.notice(
                 "the former master key is dropped once brands are provisioned",
                 metadata: ["brands": "\(waiting.joined(separator: ", "))"])
