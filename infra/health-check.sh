@@ -9,7 +9,8 @@ usage() {
 Usage: infra/health-check.sh [--days N]
 
 Shows the service's status, and what is wrong: units that have failed or do not run, operations that are stuck,
-brands in quarantine, a certificate that ends within N days (default: 14). Status 1 when there is something.
+brands in quarantine, what 'constintel check' finds to have failed, a certificate that ends within N days
+(default: 14). Status 1 when there is something.
 TEXT
 }
 
@@ -52,6 +53,10 @@ check_certificate() {
 if status=$(constintel status); then
     say "$status"
     if grep -Eq '^(stuck|quarantined) ' <<<"$status"; then complain "brands need somebody; see the lines above"; fi
+    findings=$(constintel check) || {
+        say "$findings"
+        complain "not everything works; see the lines above and runbooks/check.md"
+    }
 else
     complain "constinteld does not answer"
 fi

@@ -56,7 +56,7 @@ struct RotateMasterKey: ServiceCommand {
         guard let answer = try await service.write(request, unless: plan) else { return }
         let keys = try answer.decode(PlatformKeysView.self)
         try service.report(answer) { keys.description.lines }
-        if keys.formerMasterKey != nil {
+        if keys.formerMasterKey != nil, !keys.isMasterKeyDelivered {
             service.note("The former key is dropped by itself once no brand is being provisioned any more.")
         }
     }
