@@ -545,6 +545,9 @@ def main():
     parser.add_argument("--noise", nargs=3)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    unknown = [name for name in options.names if name not in KINDS]
+    if unknown:
+        parser.error(f"there is no neighbour {unknown[0]}; there are: {' '.join(KINDS)}")
     resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
     if options.measure:
         return measure(options.measure)
