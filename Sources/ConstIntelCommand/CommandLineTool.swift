@@ -89,9 +89,9 @@ struct ConstIntel: AsyncParsableCommand {
         subcommands: [
             Status.self, Check.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
-            JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, ProfilesGroup.self,
-            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, StreamsGroup.self,
-            DeadLetterGroup.self, OpenAPI.self,
+            JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, OrdersGroup.self,
+            RatesGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self,
+            WorkGroup.self, StreamsGroup.self, DeadLetterGroup.self, OpenAPI.self,
         ]
     )
 }

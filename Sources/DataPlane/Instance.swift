@@ -249,9 +249,19 @@ public struct Instance: Sendable {
         ).add(to: api)
         ReviewRoutes(queue: ReviewQueue(database: parts.writing), decisions: decisions).add(to: api)
         RefoldRoutes(refolds: parts.refolds, slug: configuration.slug).add(to: api)
-        UsageRoutes(quota: parts.intake.events.quota, clock: clock).add(to: api)
+        addOrders(parts, to: api)
         addStreams(parts, to: api)
         return router
+    }
+
+    private func addOrders(_ parts: Parts, to api: RouterGroup<WebContext>) {
+        UsageRoutes(quota: parts.intake.events.quota, clock: clock).add(to: api)
+        EventTypeRoutes().add(to: api)
+        OrderRoutes(orders: OrderListStore(database: parts.database)).add(to: api)
+        RateRoutes(
+            rates: Rates(
+                database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
+        ).add(to: api)
     }
 
     private func addStreams(_ parts: Parts, to api: RouterGroup<WebContext>) {

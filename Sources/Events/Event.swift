@@ -66,7 +66,7 @@ public struct SentIdentifier: Sendable, Hashable {
 
 /// What can happen. Every type is listed here and nowhere else.
 public enum EventType: String, Sendable, CaseIterable, Codable {
-    case purchase
+    case purchase, refund, cancellation
     case pageView = "page_view"
     case productView = "product_view"
     case search
@@ -80,14 +80,24 @@ public enum EventType: String, Sendable, CaseIterable, Codable {
     case custom
 
     /// Whether such an event says nothing without a person. A guest's purchase counts for the brand.
-    public var needsIdentifier: Bool { self != .purchase }
+    public var needsIdentifier: Bool { !isAboutOrder }
+
+    /// Whether orders are made of it.
+    public var isAboutOrder: Bool {
+        switch self {
+        case .purchase, .refund, .cancellation: true
+        case .pageView, .productView, .search, .cartAdd, .cartAbandoned, .wishlistAdd, .whatsappMessage,
+            .storeVisit, .identify, .signOut, .custom:
+            false
+        }
+    }
 
     /// Whether it is what visitors of a site do, which its pages may send with a browser key.
     public var isBehaviour: Bool {
         switch self {
         case .pageView, .productView, .search, .cartAdd, .cartAbandoned, .wishlistAdd, .identify, .signOut:
             true
-        case .purchase, .whatsappMessage, .storeVisit, .custom: false
+        case .purchase, .refund, .cancellation, .whatsappMessage, .storeVisit, .custom: false
         }
     }
 }

@@ -3,26 +3,24 @@ import Kernel
 /// What the properties of a `purchase` say about an order, checked.
 ///
 ///     {"orderId": "1001", "total": "29.33", "currency": "USD", "updatedAt": "…" or "version": 3,
-///      "items": [{"productId": "p1", "quantity": 2, "price": "14.665"}]}
+///      "items": [{"productId": "p1", "quantity": 2, "price": "14.665"}], "refunded": "9.99",
+///      "cancelled": false}
 ///
 /// Only `total` is required. Without an `orderId` the event is an order of its own. Further properties are
 /// kept with the event.
 public struct Purchase: Sendable {
-    /// Which version of an order this is, by the seller's own count.
-    public enum Version: Sendable, Equatable {
-        case missing
-        /// A decimal literal.
-        case number(String)
-        case text(String)
-    }
-
     public let orderID: String?
+    /// What was paid.
     public let total: Money
     /// The brand's currency when nil.
     public let currency: Currency?
-    public let version: Version
+    public let version: SellerVersion
     /// The items as they were sent: they explain the total, and never make it.
     public let items: [UInt8]?
+    /// All that has been given back, where the seller says so: then no `refund` counts besides.
+    public let refunded: Money?
+    /// Whether the order is called off, where the seller says so: then no `cancellation` counts besides.
+    public let isCancelled: Bool?
 
     /// Reads the properties of a purchase.
     ///
@@ -34,45 +32,38 @@ public struct Purchase: Sendable {
             throw fields.fault("total", "a purchase has a total")
         }
         self.total = total
-        if let text = try fields.text("currency", upTo: 3) {
-            guard let currency = Currency(text) else {
-                throw fields.fault("currency", "expected a currency code of three letters, such as USD")
-            }
-            self.currency = currency
-        } else {
-            currency = nil
-        }
-        version = try Purchase.version(fields)
-        items = try Purchase.items(fields)
+        currency = try fields.currency("currency")
+        version = try SellerVersion(fields)
+        items = try OrderItems.bytes(fields, "items")
+        refunded = try fields.money("refunded")
+        isCancelled = try fields.truth("cancelled")
     }
+}
 
-    private static func version(_ fields: JSONFields) throws(Fault) -> Version {
+/// Which version of an order or a refund this is, by the seller's own count.
+public enum SellerVersion: Sendable, Equatable {
+    case missing
+    /// A decimal literal.
+    case number(String)
+    case text(String)
+
+    /// Reads `version`, or else `updatedAt`.
+    init(_ fields: JSONFields) throws(Fault) {
         if let value = fields.value("version") {
-            if let number = value.number { return .number(String(decoding: number, as: UTF8.self)) }
+            if let number = value.number {
+                self = .number(String(decoding: number, as: UTF8.self))
+                return
+            }
             if let text = try fields.text("version", upTo: EventLimits.keyBytes) {
                 // Files have numbers as texts; 10 must come after 9 there too.
-                return Money(text) == nil ? .text(text) : .number(text)
+                self = Money(text) == nil ? .text(text) : .number(text)
+                return
             }
         }
-        guard let text = try fields.text("updatedAt", upTo: 64) else { return .missing }
-        guard let instant = Timestamp(rfc3339: text) else {
-            throw fields.fault("updatedAt", "expected an RFC 3339 date-time such as 2026-01-31T10:00:00Z")
+        guard let instant = try fields.instant("updatedAt") else {
+            self = .missing
+            return
         }
-        return .number(String(instant.microseconds))
-    }
-
-    private static func items(_ fields: JSONFields) throws(Fault) -> [UInt8]? {
-        guard let list = fields.value("items") else { return nil }
-        guard list.kind == .array else { throw fields.fault("items", "expected an array of objects") }
-        for (index, item) in list.elements.enumerated() {
-            guard item.kind == .object else { throw fields.fault("items[\(index)]", "expected an object") }
-            let item = JSONFields(item, under: "properties.items[\(index)]", doing: fields.doing)
-            _ = try item.text("productId", upTo: EventLimits.keyBytes)
-            _ = try item.money("price")
-            if let quantity = item.value("quantity"), quantity.number == nil {
-                throw item.fault("quantity", "expected a number")
-            }
-        }
-        return Array(list.bytes)
+        self = .number(String(instant.microseconds))
     }
 }

@@ -19,11 +19,16 @@ public struct TokenBucket: Sendable, Equatable {
     /// Takes `count` and gives nil, or takes nothing and gives the time after which there are as many. More
     /// than `burst` never come together: they are let through from a full bucket, and paid for afterwards.
     public mutating func take(_ count: Int, at instant: Timestamp) -> Duration? {
-        fill(to: instant)
-        let wanted = min(Double(count), burst)
-        guard saved >= wanted else { return .seconds((wanted - saved) / rate) }
+        if let wait = wait(for: count, at: instant) { return wait }
         saved -= Double(count)
         return nil
+    }
+
+    /// The time after which `count` could be taken; nil when they could be now.
+    public mutating func wait(for count: Int, at instant: Timestamp) -> Duration? {
+        fill(to: instant)
+        let wanted = min(Double(count), burst)
+        return saved >= wanted ? nil : .seconds((wanted - saved) / rate)
     }
 
     /// How many could be taken at once.

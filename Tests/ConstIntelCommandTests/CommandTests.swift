@@ -131,7 +131,7 @@ private final class Provisioning: Sendable {
         let stats =
             #"{"brandId":"0198c5f2-8b7a-7c3e-9d0a-0242ac120002","profiles":23570,"events":69659,"#
             + #""orders":69659,"revenue":"2500315.63","currency":"USD","#
-            + #""otherCurrencies":{"EUR":"1.00"},"waiting":0}"#
+            + #""otherCurrencies":{"EUR":"1.00"},"ordersWithoutRate":{"EUR":2},"waiting":0}"#
         let answer: @Sendable (Asked, TestService) throws -> Reply = { asked, service in
             switch asked.call {
             case "POST /api/auth/brand-token": try service.brandToken()
@@ -145,7 +145,13 @@ private final class Provisioning: Sendable {
             let table = await service.locally("brand", "stats", "demo").output
             #expect(
                 table.contains(
-                    "orders          69,659\nrevenue         2500315.63 USD\nrevenue in EUR  1.00\n"))
+                    """
+                    orders                 69,659
+                    revenue                2500315.63 USD
+                    revenue in EUR         1.00
+                    orders without a rate  2 in EUR
+
+                    """))
         }
     }
 }

@@ -78,11 +78,23 @@ struct BrandMetricsTests {
             #expect(try await shop.day("2026-02-27")?.customerCount == 1)
             #expect(try await shop.day("2026-03-02")?.customerCount == 3)
 
-            // A newer version takes the order to its own day.
+            // A newer version counts on the day of the order, and an earlier one takes it to an earlier day.
             try await shop.sell("12.00", to: "a@x.com", at: "2026-03-03T10:00:00Z", order: "1", version: 2)
             try await test.nextDay()
+            #expect(try await shop.day("2026-03-01")?.revenue == "12.00")
+            #expect(try await shop.day("2026-03-03")?.revenue == "0.00")
+            try await shop.sell("9.00", to: "a@x.com", at: "2026-02-28T10:00:00Z", order: "1", version: 0)
+            try await test.nextDay()
             #expect(try await shop.day("2026-03-01")?.revenue == "0.00")
-            #expect(try await shop.day("2026-03-03")?.revenue == "12.00")
+            #expect(try await shop.day("2026-02-28")?.revenue == "12.00")
+            // So do refunds, on whatever day.
+            try await shop.adjust(.refund, #"{"orderId": "1", "amount": "2.00"}"#, at: "2026-03-05T10:00:00Z")
+            try await test.nextDay()
+            #expect(try await shop.day("2026-02-28")?.revenue == "10.00")
+            try await shop.adjust(.cancellation, #"{"orderId": "1"}"#, at: "2026-03-05T11:00:00Z")
+            try await test.nextDay()
+            let cancelled = try #require(try await shop.day("2026-02-28"))
+            #expect(cancelled.revenue == "0.00" && cancelled.orderCount == 0)
             let after = try #require(try await shop.day("2026-03-02"))
             #expect(after.computedAt > before.computedAt && after.revenueGrowth == nil)
             #expect(after.id == before.id)

@@ -68,6 +68,17 @@ struct MeasuredShop: Sendable {
         ])
     }
 
+    /// Commits a refund or a cancellation.
+    func adjust(_ type: EventType, _ properties: String, at instant: String) async throws {
+        let now = SystemWallClock().now()
+        try await commit([
+            Event(
+                source: "api", key: "\(UUIDv7(at: now))", type: type,
+                occurredAt: Timestamp(rfc3339: instant)!, receivedAt: now, channel: "web", identifiers: [],
+                properties: Array(properties.utf8), isTest: false)
+        ])
+    }
+
     /// Runs statements in the brand's schema.
     @discardableResult
     func run(_ sql: SQL) async throws -> PostgresRows {
@@ -143,10 +154,12 @@ struct PlainCount: Equatable {
             """
         let key: SQL = "coalesce('o' || (payload #>> '{properties,orderId}'), 'e' || event_key)"
         let sold: SQL = """
-            from (select distinct on (source, \(key)) * from \(event) and event_type = 'purchase'
+            from (select distinct on (source, \(key)) *,
+                    min(occurred_at) over (partition by source, \(key)) as ordered_at
+                from \(event) and event_type = 'purchase'
                 order by source, \(key), (payload #>> '{properties,version}')::numeric desc nulls last,
                     occurred_at desc, event_key desc) as newest
-            where occurred_at >= \(from) and occurred_at < \(to)
+            where ordered_at >= \(from) and ordered_at < \(to)
             """
         (active, new, customers, orders, revenue) = try await shop.run(
             """

@@ -62,6 +62,56 @@ struct OpenAPITests {
         #expect(try texts("parameters/Cursor/schema/maxLength") == ["\(RequestLimits.cursorBytes)"])
     }
 
+    /// Where the document says what a kind of property holds.
+    private static let kinds: [PropertyKind: String] = [
+        .text: "SentText", .id: "SentId", .money: "SentMoney", .number: "SentNumber", .boolean: "SentTruth",
+        .currency: "SentCurrency", .instant: "SentInstant", .version: "SentVersion", .items: "SentItems",
+    ]
+
+    @Test("what it says of the properties of events is what the catalogue says", arguments: EventType.allCases)
+    func catalogue(of type: EventType) throws {
+        let rules = EventCatalogue.properties(of: type)
+        guard !rules.isEmpty else { return }
+        let name = type.rawValue.split(separator: "_").map(\.capitalized).joined() + "Properties"
+        let place = "components/schemas/\(name)"
+        #expect(try document.names(at: "\(place)/properties") == Set(rules.map(\.name)))
+        let required = rules.filter(\.isRequired).map(\.name)
+        #expect(try required.isEmpty || document.texts(at: "\(place)/required") == required)
+        #expect(try document.texts(at: "\(place)/description") == [EventCatalogue.meaning(of: type)])
+        for rule in rules {
+            let kind = try #require(Self.kinds[rule.kind])
+            #expect(
+                try document.written(at: "\(place)/properties/\(rule.name)")
+                    == ["$ref": "#/components/schemas/\(kind)", "description": rule.meaning])
+        }
+    }
+
+    @Test("answers about orders, rates and types are what it says")
+    func orders() async throws {
+        try await TestInstance.serving { instance in
+            try await sendEvents(to: instance)
+            let refund = #"{"type": "refund", "properties": {"orderId": "1001", "amount": 40}}"#
+            let cancelled = #"{"type": "cancellation", "properties": {"orderId": "1001"}}"#
+            for event in [refund, cancelled] {
+                _ = try await instance.post("/api/events", event, headers: ["Prefer": "wait"])
+            }
+            try await check(instance, "/api/event-types")
+            let order = try await item("/api/orders?orderId=1001", of: "/api/orders", instance)
+            try await check(instance, "/api/orders")
+            try await check(instance, "/api/orders/{id}", id: order)
+            let rates = #"{"rates": [{"currency": "EUR", "day": "2026-01-31", "rate": "1.08"}]}"#
+            let set = try await instance.call("PUT", "/api/rates", Array(rates.utf8))
+            try expect(set, 200, "PUT /api/rates")
+            try await check(instance, "/api/rates")
+            try await check(instance, "/api/monitoring/stats")
+            for path in ["EUR/2026-01-31", "EUR/2026-01-31", "EURO/2026-01-31"] {
+                let answer = try await instance.call("DELETE", "/api/rates/\(path)")
+                let type = answer.status == 200 ? "application/json" : "application/problem+json"
+                try expect(answer, answer.status, "DELETE /api/rates/{currency}/{day}", type: type)
+            }
+        }
+    }
+
     @Test("answers are what it says")
     func answers() async throws {
         try await TestInstance.serving { instance in

@@ -74,6 +74,11 @@ struct QuotaTests {
             refused.expectProblem(429, .limited, nil, "it allows 50 events per second")
             let wait = try #require(refused.headers["retry-after"].flatMap { Int($0) })
             #expect((10...20).contains(wait))
+            #expect(refused.headers["ratelimit-policy"] == #""second";q=50;w=1"#)
+            // What is refused for its number is not read: nothing in it is wrong yet.
+            let wrong = String(repeating: #"{"type":"dance"},"#, count: 999) + #"{"type":"dance"}"#
+            try await instance.post("/api/events/batch", #"{"events":[\#(wrong)]}"#)
+                .expectProblem(429, .limited, nil, "it allows 50 events per second")
         }
     }
 

@@ -112,10 +112,10 @@ struct Tampering {
     private static let orders = [
         Tampering(
             "update customer_order set total = 21 where order_id = 'o'", "order",
-            words: "is 21.0000 USD of event"),
+            words: "is 21.0000 USD at 1.0000000000 of event"),
         Tampering(
             "update customer_order set currency = 'EUR' where order_id = 'o'", "order",
-            words: "20.0000 EUR of event"),
+            words: "20.0000 EUR at 1.0000000000 of event"),
         Tampering(
             "update customer_order set profile_id = null where order_id = 'o'", "order",
             words: "on phone +12025550123 in the profile none; should be"),
@@ -139,13 +139,44 @@ struct Tampering {
             """, "order", words: "; should be not there"),
         Tampering(
             "update order_totals set revenue = revenue + 0.01 where currency = 'USD'", "order totals",
-            words: "orders in USD are 1 with 20.0100, should be 1 with 20.0000"),
+            words: "orders in USD are 1 with 20.0100 worth 20.0000, 0 without a rate, should be 1 with 20"),
         Tampering(
             "delete from order_totals where currency = 'EUR'", "order totals",
-            words: "orders in EUR are 0 with 0, should be 1 with 7.5000"),
+            words: "orders in EUR are 0 with 0 worth 0, 0 without a rate, should be 1 with 7.5000 worth 0"),
         Tampering(
             "insert into order_totals values ('INR', 1, 5)", "order totals",
-            words: "orders in INR are 1 with 5.0000, should be 0 with 0"),
+            words: "orders in INR are 1 with 5.0000 worth 0.0000, 0 without a rate, should be 0 with 0"),
+        Tampering(
+            "update order_totals set converted = converted + 0.01 where currency = 'USD'", "order totals",
+            words: "worth 20.0100, 0 without a rate"),
+        Tampering(
+            "update order_totals set without_rate = 0 where currency = 'EUR'", "order totals",
+            words: "should be 1 with 7.5000 worth 0, 1 without a rate"),
+        Tampering(
+            "update customer_order set rate = 2 where order_id = 'o'", "order",
+            words: "is 20.0000 USD at 2.0000000000 of event"),
+        Tampering(
+            "update customer_order set event_refunded = 1 where order_id = 'o'", "order",
+            words: "is 20.0000 USD less 1.0000 at 1"),
+        Tampering(
+            "update customer_order set stated_refunded = 1 where order_id = 'o'", "order",
+            words: "is 20.0000 USD less 1.0000 at 1"),
+        Tampering(
+            "update customer_order set event_cancelled = true where order_id = 'o'", "order",
+            words: "is 20.0000 USD (cancelled) at 1"),
+        Tampering(
+            "update customer_order set stated_cancelled = true where order_id = 'o'", "order",
+            words: "is 20.0000 USD (cancelled) at 1"),
+        Tampering(
+            "update customer_order set ordered_at = now() where order_id = 'o'", "order",
+            words: "the order o of api is"),
+        Tampering(
+            "update order_adjustment set amount = 3", "adjustment",
+            words: "the refund r of the order p of api is 3.0000 of its order's currency of event"),
+        Tampering("delete from order_adjustment", "adjustment", words: "is not there; should be 2.0000"),
+        Tampering(
+            "update order_adjustment set order_id = 'q'", "adjustment",
+            words: "the refund r of the order q of api"),
     ]
 
     private static let profiles = [
@@ -174,7 +205,7 @@ struct Tampering {
             "insert into customer_profile (id, created_at, updated_at) values (\(nobody), now(), now())",
             "profile", words: "should be not there"),
         Tampering(
-            "update brand_totals set events = events + 1", "brand totals", words: "the brand has 15 events"),
+            "update brand_totals set events = events + 1", "brand totals", words: "the brand has 16 events"),
         Tampering(
             "update brand_totals set profiles = 0", "brand totals", words: "events and 0 profiles"),
         Tampering("delete from brand_totals", "brand totals", words: "the brand has none events"),
@@ -222,6 +253,7 @@ extension TestBrand {
                 properties: #"{"orderId": "o", "version": 2, "total": "20.00", "items": [{"price": "20"}]}"#,
                 occurredAt: "2026-02-01T10:00:00Z"),
             .sample("8", .purchase, [:], properties: #"{"total": "7.50", "currency": "EUR"}"#),
+            .sample("r", .refund, [:], properties: #"{"orderId": "p", "amount": "2", "refundId": "r"}"#),
             .sample("t", .pageView, [.email: "test@shop.com"], isTest: true),
             .sample("9", .pageView, [.email: "bob@shop.com"]),
         ])

@@ -48,14 +48,60 @@ struct EventReaderTests {
         #expect(nulls.key == "minted" && nulls.channel == "api" && nulls.properties == Array("{}".utf8))
     }
 
-    @Test("every type is read, and only a purchase may be without a person")
-    func types() throws {
-        for type in EventType.allCases where type != .purchase {
-            #expect(try read(#"{"type":"\#(type.rawValue)","identifiers":{"email":"a@b.c"}}"#).type == type)
-            let fault = #expect(throws: Fault.self) { try read(#"{"type":"\#(type.rawValue)"}"#) }
-            #expect(fault?.field == "identifiers")
+    /// The least that an event of the type must say.
+    private static func least(of type: EventType) -> String {
+        switch type {
+        case .purchase: #"{"total":"1"}"#
+        case .refund: #"{"orderId":"o","amount":"1"}"#
+        case .cancellation: #"{"orderId":"o"}"#
+        case .productView, .cartAdd, .wishlistAdd: #"{"productId":"p"}"#
+        default: "{}"
         }
-        #expect(try read(#"{"type":"purchase","properties":{"total":"1"}}"#).identifiers.isEmpty)
+    }
+
+    @Test("every type is read, and only what is about an order may be without a person")
+    func types() throws {
+        for type in EventType.allCases {
+            let said = #""type":"\#(type.rawValue)","properties":\#(Self.least(of: type))"#
+            #expect(try read(#"{\#(said),"identifiers":{"email":"a@b.c"}}"#).type == type)
+            if [.purchase, .refund, .cancellation].contains(type) {
+                #expect(try read("{\(said)}").identifiers.isEmpty)
+            } else {
+                let fault = #expect(throws: Fault.self) { try read("{\(said)}") }
+                #expect(fault?.field == "identifiers")
+            }
+        }
+    }
+
+    @Test("a clock that is wrong is corrected by what it shows when it sends")
+    func sentAt() throws {
+        func occurred(_ fields: String, batch: String? = nil) throws -> Timestamp {
+            let json = #"{"type":"search","identifiers":{"email":"a"},\#(fields)}"#
+            return try EventReader(
+                sender: .init(source: "api", isTest: false), receivedAt: EventReaderTests.receivedAt,
+                sentAt: batch.flatMap { Timestamp(rfc3339: $0) }
+            ).event(try JSONText.checking(Array(json.utf8)), fallbackKey: "k").occurredAt
+        }
+        let right = EventReaderTests.receivedAt - .seconds(90)
+        let wrong = #""occurredAt":"1980-01-01T00:00:00Z""#
+        #expect(try occurred(#"\#(wrong),"sentAt":"1980-01-01T00:01:30Z""#) == right)
+        #expect(try occurred(wrong, batch: "1980-01-01T00:01:30Z") == right)
+        // Its own goes before that of all.
+        let own = #"\#(wrong),"sentAt":"1980-01-01T00:01:30Z""#
+        #expect(try occurred(own, batch: "1980-01-09T00:00:00Z") == right)
+        // A clock that is years ahead.
+        let ahead = #""occurredAt":"2036-01-01T00:00:00Z","sentAt":"2036-01-01T00:01:30Z""#
+        #expect(try occurred(ahead) == right)
+        #expect(try occurred(#""sentAt":"1980-01-01T00:00:00Z""#) == EventReaderTests.receivedAt)
+        let hour = #""occurredAt":"2026-01-31T09:00:00Z""#
+        #expect(try occurred(hour) == EventReaderTests.receivedAt - .seconds(3600))
+        for (fields, field) in [
+            (#""sentAt":"yesterday""#, "sentAt"), (#""sentAt":5"#, "sentAt"),
+            (#""occurredAt":"2026-02-03T00:00:00Z","sentAt":"2026-01-31T10:00:00Z""#, "occurredAt"),
+        ] {
+            let fault = #expect(throws: Fault.self) { try occurred(fields) }
+            #expect(fault?.field == field)
+        }
     }
 
     @Test(

@@ -48,11 +48,14 @@ struct TenantTables: Equatable {
         """,
         "customer_order": """
         source, known_by, order_id, version, \(event("t.event_id")), ordered_at, channel, total, currency,
-        items,
+        items, refunded, is_cancelled, value, rate, brand_value,
         place_version, \(identifier("t.placed_on")), \(identifier("t.profile_id"))
         """,
         "brand_totals": "events, profiles",
-        "order_totals": "currency, orders, revenue",
+        "order_adjustment": """
+        source, order_id, kind, known_by, adjustment_id, version, \(event("t.event_id")), amount, currency
+        """,
+        "order_totals": "currency, orders, revenue, converted, without_rate",
         "import_rejection": "row_number, reason",
     ]
 

@@ -60,6 +60,15 @@ public struct OpenAPIDocument {
         return Set(node.mapping?.keys.compactMap(\.string) ?? [])
     }
 
+    /// The members of what stands at a place that are texts, as they are written: a `$ref` is not followed.
+    public func written(at place: String) throws -> [String: String] {
+        let members = try node(at: place.split(separator: "/").map(String.init)).mapping ?? [:]
+        return Dictionary(
+            uniqueKeysWithValues: members.compactMap { key, value in
+                key.string.flatMap { key in value.string.map { (key, $0) } }
+            })
+    }
+
     /// What the references in the list at a place name, such as `#/components/parameters/Limit`.
     public func references(at keys: [String]) throws -> Set<String> {
         Set(try node(at: keys).sequence?.compactMap { $0["$ref"]?.string } ?? [])

@@ -96,15 +96,13 @@ extension OrderStore {
     }
 
     /// Derives anew what profiles have ordered, from all orders that are placed on them.
-    func derive(
-        of profiles: Set<ProfileID>, currency: String, in transaction: PostgresTransaction
-    ) async throws {
+    func derive(of profiles: Set<ProfileID>, in transaction: PostgresTransaction) async throws {
         guard !profiles.isEmpty else { return }
         try await transaction.run(
             """
             update customer_profile p
             set (total_orders, lifetime_value) = (
-                    select count(*), coalesce(sum(total) filter (where o.currency = \(currency)), 0)
+                    select count(*) filter (where not o.is_cancelled), coalesce(sum(o.brand_value), 0)
                     from customer_order o where o.profile_id = p.id),
                 updated_at = now()
             where p.id = any(\(profiles.sorted()))

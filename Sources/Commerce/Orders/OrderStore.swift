@@ -7,59 +7,84 @@ import Postgres
 struct OrderChange: Sendable {
     let profile: ProfileID?
     let currency: String
+    /// Orders that are not cancelled.
     let orders: Int64
     /// A decimal literal: a sum may be larger than any one amount.
     let value: String
+    /// What of `value` has a rate, in the brand's currency.
+    let converted: String
+    /// Orders that have none.
+    let withoutRate: Int64
 }
 
 /// The table of orders, and the sums over it.
 struct OrderStore {
     /// The table that versions are entered into: that of orders, or one like it.
     var table: SQL = "customer_order"
+    /// The table of refunds and cancellations that belongs to it.
+    var adjustments: SQL = "order_adjustment"
 
     /// Enters versions of orders: each order keeps its newest version, and the place of the newest that has
     /// one.
     ///
     /// The sums change by what each order counts for now less what it counted for before, so entering a
     /// version again changes nothing.
+    ///
+    /// - Parameter currency: the brand's.
     func apply(
-        _ versions: [OrderVersion], in transaction: PostgresTransaction
+        _ versions: [OrderVersion], currency: String, in transaction: PostgresTransaction
     ) async throws -> [OrderChange] {
-        let rows = try await transaction.run(OrderStore.sent(versions) + upsert)
-        return try rows.map { row in
-            let (profile, currency, orders, value) = try row.decode(
-                (ProfileID?, String, Int64, String).self)
-            return OrderChange(profile: profile, currency: currency, orders: orders, value: value)
-        }
+        guard !versions.isEmpty else { return [] }
+        return try OrderStore.changes(
+            try await transaction.run(OrderStore.sent(versions) + sorted + upsert(currency) + OrderStore.counted))
     }
 
     /// The versions as the rows of `sent`.
     static func sent(_ versions: [OrderVersion]) -> SQL {
         let events = versions.map(\.placed.event)
+        let purchases = versions.map(\.purchase)
         return """
             with sent as (
                 select id, event_id, source, known_by, order_id, ordered_at, channel, total, currency, items,
-                       placed_on, profile_id,
+                       stated_refunded, stated_cancelled, placed_on, profile_id,
                        row(kind, number::numeric, label, ordered_at, event_key)::order_version as version
                 from unnest(
                     \(versions.map(\.id)), \(versions.map(\.placed.id)), \(events.map(\.source)),
                     \(versions.map(\.knownBy)), \(versions.map(\.orderID)), \(events.map(\.occurredAt)),
-                    \(events.map(\.channel)), \(versions.map(\.purchase.total)), \(versions.map(\.currency)),
-                    \(versions.map { $0.purchase.items.map { JSONB(bytes: $0) } }),
+                    \(events.map(\.channel)), \(purchases.map(\.total)), \(versions.map(\.currency)),
+                    \(purchases.map { $0.items.map { JSONB(bytes: $0) } }),
+                    \(purchases.map(\.refunded)), \(purchases.map(\.isCancelled)),
                     \(versions.map { $0.placed.placement?.identifier }),
-                    \(versions.map { $0.placed.placement?.profile }), \(versions.map(\.versionKind)),
-                    \(versions.map(\.versionNumber)), \(versions.map(\.versionLabel)), \(events.map(\.key)))
+                    \(versions.map { $0.placed.placement?.profile }), \(purchases.map(\.version.kindCode)),
+                    \(purchases.map(\.version.numberLiteral)), \(purchases.map(\.version.label)),
+                    \(events.map(\.key)))
                 as sent (id, event_id, source, known_by, order_id, ordered_at, channel, total, currency,
-                         items, placed_on, profile_id, kind, number, label, event_key)
+                         items, stated_refunded, stated_cancelled, placed_on, profile_id, kind, number, label,
+                         event_key)
             ),
             """
     }
 
-    private var upsert: SQL {
+    /// What refunds and cancellations say of `order`, a row with its source, its seller's id and its
+    /// currency.
+    func adjusted(_ order: SQL) -> SQL {
+        """
+        select coalesce(sum(a.amount) filter (where coalesce(a.currency, \(order).currency)
+                   = \(order).currency), 0) as refunded,
+               coalesce(bool_or(a.kind = 'cancellation'), false) as cancelled
+        from \(adjustments) a
+        where a.source = \(order).source and a.order_id = \(order).order_id
+          and \(order).known_by = 'order'
+        """
+    }
+
+    /// Of each order that was sent: its newest version, the newest that has a place, and the order as it is.
+    private var sorted: SQL {
         """
         newest as (
-            select distinct on (source, known_by, order_id) * from sent
-            order by source, known_by, order_id, version desc
+            select distinct on (source, known_by, order_id) *,
+                   min(ordered_at) over (partition by source, known_by, order_id) as first_at
+            from sent order by source, known_by, order_id, version desc
         ),
         placed as (
             select distinct on (source, known_by, order_id)
@@ -68,25 +93,42 @@ struct OrderStore {
             order by source, known_by, order_id, version desc
         ),
         before as (
-            select o.source, o.known_by, o.order_id, o.profile_id, o.currency, o.total
-            from \(table) o join newest using (source, known_by, order_id)
+            select o.* from \(table) o join newest using (source, known_by, order_id)
         ),
+        """
+    }
+
+    private func upsert(_ currency: String) -> SQL {
+        """
         after as (
             insert into \(table) as o
                 (id, source, known_by, order_id, version, event_id, ordered_at, channel, total, currency,
-                 items, place_version, placed_on, profile_id, created_at, updated_at)
-            select n.id, source, known_by, order_id, n.version, n.event_id, n.ordered_at, n.channel, n.total,
-                   n.currency, n.items, p.place_version, p.placed_on, p.profile_id, now(), now()
+                 items, stated_refunded, stated_cancelled, event_refunded, event_cancelled, rate,
+                 place_version, placed_on, profile_id, created_at, updated_at)
+            select n.id, source, known_by, order_id, n.version, n.event_id, n.first_at, n.channel, n.total,
+                   n.currency, n.items, n.stated_refunded, n.stated_cancelled, a.refunded, a.cancelled,
+                   rate_on(n.currency, n.first_at, \(currency)), p.place_version, p.placed_on,
+                   p.profile_id, now(), now()
             from newest n left join placed p using (source, known_by, order_id)
+            cross join lateral (\(adjusted("n"))) a
             on conflict (source, known_by, order_id) do update set
-                (version, event_id, ordered_at, channel, total, currency, items) = (
-                    select v.version, v.event_id, v.ordered_at, v.channel, v.total, v.currency, v.items
+                (version, event_id, channel, total, currency, items, stated_refunded, stated_cancelled,
+                 event_refunded) = (
+                    select v.version, v.event_id, v.channel, v.total, v.currency, v.items, v.stated_refunded,
+                           v.stated_cancelled, v.event_refunded
                     from (values
-                        (o.version, o.event_id, o.ordered_at, o.channel, o.total, o.currency, o.items),
-                        (excluded.version, excluded.event_id, excluded.ordered_at, excluded.channel,
-                         excluded.total, excluded.currency, excluded.items)
-                    ) as v (version, event_id, ordered_at, channel, total, currency, items)
+                        (o.version, o.event_id, o.channel, o.total, o.currency, o.items, o.stated_refunded,
+                         o.stated_cancelled, o.event_refunded),
+                        (excluded.version, excluded.event_id, excluded.channel, excluded.total,
+                         excluded.currency, excluded.items, excluded.stated_refunded,
+                         excluded.stated_cancelled, excluded.event_refunded)
+                    ) as v (version, event_id, channel, total, currency, items, stated_refunded,
+                            stated_cancelled, event_refunded)
                     order by v.version desc limit 1),
+                ordered_at = least(o.ordered_at, excluded.ordered_at),
+                rate = rate_on(
+                    case when o.version > excluded.version then o.currency else excluded.currency end,
+                    least(o.ordered_at, excluded.ordered_at), \(currency)),
                 (place_version, placed_on, profile_id) = (
                     select v.place_version, v.placed_on, v.profile_id
                     from (values
@@ -95,37 +137,67 @@ struct OrderStore {
                     ) as v (place_version, placed_on, profile_id)
                     order by v.place_version desc nulls last limit 1),
                 updated_at = now()
-            returning o.source, o.known_by, o.order_id, o.profile_id, o.currency, o.total
+            returning o.*
         )
-        select profile_id, currency, sum(orders)::bigint, sum(value)::text
-        from (
-            select profile_id, currency, 1 as orders, total as value from after
-            union all
-            select profile_id, currency, -1, -total from before
-        ) as counted
-        group by profile_id, currency
-        having sum(orders) <> 0 or sum(value) <> 0
         """
     }
 
-    /// Adds changes to the brand's totals, one row for each currency.
-    func addToTotals(_ changes: [OrderChange], in transaction: PostgresTransaction) async throws {
+    /// What the sums change by, of the rows of orders `before` and `after` a statement.
+    static let counted: SQL = """
+        select profile_id, currency, sum(orders)::bigint, sum(value)::text, sum(converted)::text,
+               sum(without_rate)::bigint
+        from (
+            select profile_id, currency, (not is_cancelled)::int as orders, value,
+                   coalesce(brand_value, 0) as converted,
+                   (rate is null and not is_cancelled)::int as without_rate
+            from after
+            union all
+            select profile_id, currency, -(not is_cancelled)::int, -value, -coalesce(brand_value, 0),
+                   -(rate is null and not is_cancelled)::int
+            from before
+        ) as counted
+        group by profile_id, currency
+        having sum(orders) <> 0 or sum(value) <> 0 or sum(converted) <> 0 or sum(without_rate) <> 0
+        """
+
+    /// Reads what `counted` gives.
+    static func changes(_ rows: PostgresRows) throws -> [OrderChange] {
+        try rows.map { row in
+            let (profile, currency, orders, value, converted, withoutRate) = try row.decode(
+                (ProfileID?, String, Int64, String, String, Int64).self)
+            return OrderChange(
+                profile: profile, currency: currency, orders: orders, value: value, converted: converted,
+                withoutRate: withoutRate)
+        }
+    }
+
+    /// Adds changes to the brand's totals and to the profiles that have the orders.
+    func add(_ changes: [OrderChange], in transaction: PostgresTransaction) async throws {
+        try await addToTotals(changes, in: transaction)
+        try await addToProfiles(changes, in: transaction)
+    }
+
+    /// One row for each currency.
+    private func addToTotals(_ changes: [OrderChange], in transaction: PostgresTransaction) async throws {
         guard !changes.isEmpty else { return }
         try await transaction.run(
             """
-            insert into order_totals as t (currency, orders, revenue)
-            select currency, sum(orders), sum(value::numeric)
-            from unnest(\(changes.map(\.currency)), \(changes.map(\.orders)), \(changes.map(\.value)))
-                as changed (currency, orders, value)
+            insert into order_totals as t (currency, orders, revenue, converted, without_rate)
+            select currency, sum(orders), sum(value::numeric), sum(converted::numeric), sum(without_rate)
+            from unnest(\(changes.map(\.currency)), \(changes.map(\.orders)), \(changes.map(\.value)),
+                        \(changes.map(\.converted)), \(changes.map(\.withoutRate)))
+                as changed (currency, orders, value, converted, without_rate)
             group by currency order by currency
             on conflict (currency) do update
-            set orders = t.orders + excluded.orders, revenue = t.revenue + excluded.revenue
+            set orders = t.orders + excluded.orders, revenue = t.revenue + excluded.revenue,
+                converted = t.converted + excluded.converted,
+                without_rate = t.without_rate + excluded.without_rate
             """)
     }
 
-    /// Adds changes to the profiles: every order counts, and those in `currency` make the lifetime value.
-    func addToProfiles(
-        _ changes: [OrderChange], currency: String, in transaction: PostgresTransaction
+    /// Every order that is not cancelled counts, and those that have a rate make the lifetime value.
+    private func addToProfiles(
+        _ changes: [OrderChange], in transaction: PostgresTransaction
     ) async throws {
         let changes = changes.filter { $0.profile != nil }
         guard !changes.isEmpty else { return }
@@ -135,10 +207,9 @@ struct OrderStore {
             set total_orders = total_orders + changed.orders, lifetime_value = lifetime_value + changed.value,
                 updated_at = now()
             from (
-                select profile, sum(orders)::integer as orders,
-                       coalesce(sum(value::numeric) filter (where currency = \(currency)), 0) as value
-                from unnest(\(changes.map(\.profile)), \(changes.map(\.currency)), \(changes.map(\.orders)),
-                            \(changes.map(\.value))) as sent (profile, currency, orders, value)
+                select profile, sum(orders)::integer as orders, sum(converted::numeric) as value
+                from unnest(\(changes.map(\.profile)), \(changes.map(\.orders)),
+                            \(changes.map(\.converted))) as sent (profile, orders, converted)
                 group by profile
             ) as changed
             where customer_profile.id = changed.profile

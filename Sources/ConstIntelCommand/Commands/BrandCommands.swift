@@ -136,6 +136,9 @@ struct BrandStats: ServiceCommand {
                 ("profiles", grouped(stats.profiles)), ("events", grouped(stats.events)),
                 ("orders", grouped(stats.orders)), ("revenue", "\(stats.revenue) \(stats.currency)"),
             ] + others.map { (name: "revenue in \($0.key)", value: Optional($0.value)) }
+                + stats.ordersWithoutRate.sorted { $0.key < $1.key }.map {
+                    (name: "orders without a rate", value: Optional("\(grouped($0.value)) in \($0.key)"))
+                }
                 + [("waiting", stats.waiting == 0 ? nil : grouped(stats.waiting))]
         ).lines
     }

@@ -11,7 +11,9 @@ struct EventsGroup: AsyncParsableCommand {
             Example:
               constintel events list --brand acme --limit 5
             """,
-        subcommands: [EventsImport.self, EventsSend.self, EventsList.self, EventsShow.self])
+        subcommands: [
+            EventsImport.self, EventsSend.self, EventsList.self, EventsShow.self, EventsTypes.self,
+        ])
 }
 
 struct EventsList: ServiceCommand {

@@ -12,6 +12,10 @@ public enum KeyScope: String, Codable, Sendable, CaseIterable {
     case profilesWrite = "profiles:write"
     /// Read totals and health.
     case statsRead = "stats:read"
+    /// Read orders, and the rates at which they count.
+    case ordersRead = "orders:read"
+    /// Set these rates.
+    case ordersWrite = "orders:write"
 }
 
 /// `POST /api/admin/brands/:slug/keys`.

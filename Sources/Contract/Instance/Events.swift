@@ -48,17 +48,20 @@ public struct StatsView: Codable, Sendable {
     public var profiles: Int64
     public var events: Int64
     public var orders: Int64
-    /// In the brand's currency: a decimal with at least two places. A sum may be larger than any `Money`.
+    /// What all orders are worth in the brand's currency, less those that have no rate: a decimal with at
+    /// least two places. A sum may be larger than any `Money`.
     public var revenue: String
     public var currency: String
-    /// Orders in other currencies, by code, which `revenue` leaves out.
+    /// What orders in other currencies are worth in these, by code.
     public var otherCurrencies: [String: String]
+    /// How many orders `revenue` leaves out, since there is no rate for their day, by currency.
+    public var ordersWithoutRate: [String: Int64]
     /// Entries accepted and not committed yet.
     public var waiting: Int64
 
     public init(
         brandId: BrandID, profiles: Int64, events: Int64, orders: Int64, revenue: String, currency: String,
-        otherCurrencies: [String: String], waiting: Int64
+        otherCurrencies: [String: String], ordersWithoutRate: [String: Int64], waiting: Int64
     ) {
         self.brandId = brandId
         self.profiles = profiles
@@ -67,6 +70,7 @@ public struct StatsView: Codable, Sendable {
         self.revenue = revenue
         self.currency = currency
         self.otherCurrencies = otherCurrencies
+        self.ordersWithoutRate = ordersWithoutRate
         self.waiting = waiting
     }
 }

@@ -99,11 +99,12 @@ struct BrandDayStore: Sendable {
             with new as (
                 select occurred_at, event_type, source, payload #>> '{properties,orderId}' as order_id
                 from customer_raw_event where created_at > \(received) and not test
-            ), versions as (
-                select min(v.occurred_at) as first
-                from (select distinct source, order_id from new where event_type = 'purchase') n
-                join customer_raw_event v on v.event_type = 'purchase' and v.source = n.source
-                    and v.payload #>> '{properties,orderId}' = n.order_id and not v.test
+            ), sold as (
+                select min(o.ordered_at) as first
+                from (select distinct source, order_id from new
+                    where event_type in ('purchase', 'refund', 'cancellation')) n
+                join customer_order o on o.known_by = 'order' and o.source = n.source
+                    and o.order_id = n.order_id
             ), merged as (
                 select min(p.first_seen_at) as first
                 from merge_history m
@@ -115,7 +116,9 @@ struct BrandDayStore: Sendable {
                     where created_at > \(recorded) and kind not in ('hold', 'reject')),
                 (least(
                     (select min(occurred_at) from new) - \(BrandDayStore.signInReach)::interval,
-                    (select first from versions), (select first from merged))
+                    (select first from sold), (select first from merged),
+                    (select min(day)::timestamp at time zone 'UTC' from currency_rate
+                        where updated_at > \(recorded)))
                     at time zone \(brand.timeZone))::date
             """)[0].decode((Int64, Bool, Timestamp?).self)
         guard !isRedecided, count == now.events - last.events else { return nil }
@@ -184,7 +187,7 @@ extension BrandDayStore {
     ///
     /// Nothing happens more than a day after it was received, which spares the partitions before that.
     private func sources(_ brand: MeasuredBrand, from: Day, through: Day) -> SQL {
-        let (zone, currency) = (brand.timeZone, brand.currency)
+        let zone = brand.timeZone
         let starts: SQL = "(\(from.description)::date::timestamp at time zone \(zone))"
         let ends: SQL = "((\(through.description)::date + 1)::timestamp at time zone \(zone))"
         return """
@@ -197,16 +200,20 @@ extension BrandDayStore {
                         and not test and customer_profile_id is not null) as sighting
                 group by date
             ), ordered as (
-                select (ordered_at at time zone \(zone))::date as date, currency, count(*) as orders,
-                    sum(total) as value
+                select (ordered_at at time zone \(zone))::date as date, currency,
+                    count(*) filter (where not is_cancelled) as orders,
+                    count(*) filter (where not is_cancelled and rate is not null) as priced,
+                    count(*) filter (where not is_cancelled and rate is null) as others,
+                    coalesce(sum(brand_value), 0) as worth,
+                    coalesce(sum(value) filter (where rate is null), 0) as other_value
                 from customer_order
                 where ordered_at >= \(starts) - interval '2 days' and ordered_at < \(ends) group by 1, 2
             ), sold as (
-                select date, sum(orders)::bigint as orders,
-                    coalesce(sum(orders) filter (where currency = \(currency)), 0)::bigint as priced,
-                    coalesce(sum(value) filter (where currency = \(currency)), 0) as value,
-                    coalesce(jsonb_object_agg(currency, round(value, greatest(2, min_scale(value)))::text)
-                        filter (where currency <> \(currency)), '{}') as others
+                select date, sum(orders)::bigint as orders, sum(priced)::bigint as priced,
+                    sum(worth) as value,
+                    coalesce(jsonb_object_agg(
+                        currency, round(other_value, greatest(2, min_scale(other_value)))::text)
+                        filter (where others > 0), '{}') as others
                 from ordered group by date
             ), met as (
                 select (first_seen_at at time zone \(zone))::date as date, count(*) as new

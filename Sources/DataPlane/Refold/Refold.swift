@@ -67,10 +67,10 @@ struct Refold {
         let decisions = try await identity.decisions(in: transaction)
         let folded = try await history(in: transaction).folded(by: decisions)
         try await identity.fill(folded, in: transaction)
-        try await events.purchases(in: transaction) { purchases in
-            try await orders.enter(purchases, currency: settings.currency, in: transaction)
+        try await events.sales(in: transaction) { sales in
+            try await orders.enter(sales, currency: settings.currency, in: transaction)
         }
-        try await profiles.fill(currency: settings.currency, in: transaction)
+        try await profiles.fill(in: transaction)
         var differences: [RefoldReport.Difference] = []
         for check in Refold.checks {
             if let difference = try await check.run(isApplied: isApplied, in: transaction) {

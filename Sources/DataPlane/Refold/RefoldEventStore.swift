@@ -8,8 +8,8 @@ import Postgres
 struct RefoldEventStore {
     /// Events that are read at a time.
     static let pageEvents = 5_000
-    /// Purchases, with all that they say, that are read at a time.
-    static let pagePurchases = 1_000
+    /// Purchases, refunds and cancellations, with all that they say, that are read at a time.
+    static let pageSales = 1_000
 
     /// How many events there are to be read.
     func count(in transaction: PostgresTransaction) async throws -> Int64 {
@@ -59,37 +59,41 @@ struct RefoldEventStore {
         }
     }
 
-    /// Hands every purchase that counts to `body`, a page at a time, placed as it should be. To be called
-    /// when the scratch table of events is filled.
-    nonisolated(nonsending) func purchases(
+    /// Hands every purchase, refund and cancellation that counts to `body`, a page at a time, placed as it
+    /// should be. To be called when the scratch table of events is filled.
+    nonisolated(nonsending) func sales(
         in transaction: PostgresTransaction,
         _ body: nonisolated(nonsending) ([PlacedEvent]) async throws -> Void
     ) async throws {
         try await transaction.run(
             """
-            declare refold_purchases no scroll cursor for
-            select r.id, r.created_at, r.occurred_at, r.event_key, r.source, r.channel,
+            declare refold_sales no scroll cursor for
+            select r.id, r.created_at, r.event_type, r.occurred_at, r.event_key, r.source, r.channel,
                    r.payload -> 'properties', f.placed_on, f.profile_id
             from customer_raw_event r join refold_event f on f.id = r.id and f.created_at = r.created_at
-            where r.event_type = 'purchase'
+            where r.event_type in ('purchase', 'refund', 'cancellation')
             """)
         while true {
             let rows = try await transaction.run(
-                "fetch \(raw: "\(Self.pagePurchases)") from refold_purchases")
+                "fetch \(raw: "\(Self.pageSales)") from refold_sales")
             try await body(try rows.map(placed))
-            if rows.count < Self.pagePurchases { break }
+            if rows.count < Self.pageSales { break }
         }
-        try await transaction.run("close refold_purchases")
+        try await transaction.run("close refold_sales")
     }
 
     private func placed(_ row: PostgresRow) throws -> PlacedEvent {
-        let (id, receivedAt, occurredAt, key, source, channel, properties, placedOn, profile) =
+        let (id, receivedAt, name, occurredAt, key, source, channel, properties, placedOn, profile) =
             try row.decode(
                 (
-                    EventID, Timestamp, Timestamp, String, String, String, JSONB, IdentifierID?, ProfileID?
+                    EventID, Timestamp, String, Timestamp, String, String, String, JSONB, IdentifierID?,
+                    ProfileID?
                 ).self)
+        guard let type = EventType(rawValue: name) else {
+            throw Fault(.internal, doing: "fold the orders anew", "the event \(id) has the type '\(name)'")
+        }
         let event = Event(
-            source: source, key: key, type: .purchase, occurredAt: occurredAt, receivedAt: receivedAt,
+            source: source, key: key, type: type, occurredAt: occurredAt, receivedAt: receivedAt,
             channel: channel, identifiers: [], properties: properties.bytes, isTest: false)
         var placement: Placement?
         if let placedOn, let profile { placement = Placement(identifier: placedOn, profile: profile) }

@@ -17,7 +17,7 @@ struct RefoldProfileStore {
     }
 
     /// Fills it from the scratch tables of identifiers, events and orders, which must be filled.
-    func fill(currency: String, in transaction: PostgresTransaction) async throws {
+    func fill(in transaction: PostgresTransaction) async throws {
         let kinds = Identifier.Kind.allCases
         try await transaction.run(
             """
@@ -35,8 +35,8 @@ struct RefoldProfileStore {
                 group by profile_id
             ) as m
             left join (
-                select profile_id, count(*) as orders,
-                       sum(total) filter (where currency = \(currency)) as value
+                select profile_id, count(*) filter (where not is_cancelled) as orders,
+                       sum(brand_value) as value
                 from refold_order group by profile_id
             ) as o using (profile_id)
             left join (

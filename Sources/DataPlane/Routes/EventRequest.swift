@@ -19,13 +19,22 @@ enum EventRequest {
         }
     }
 
+    /// The events of a batch, as they were sent.
+    struct Batch {
+        let events: [Result<JSONText, any Error>]
+        /// What the sender's clock showed, where it says so for all of them.
+        var sentAt: Timestamp?
+    }
+
     /// The events of a batch: `{"events": […]}`, or one a line (`application/x-ndjson`). A line that is not
     /// JSON spoils itself; a document that is not JSON spoils all.
-    static func batch(_ bytes: [UInt8], contentType: String?) throws -> [Result<JSONText, any Error>] {
+    static func batch(_ bytes: [UInt8], contentType: String?) throws -> Batch {
         if isLines(contentType) {
-            return try counted(lines(bytes)).map { line in Result { try document(Array(line)) } }
+            return Batch(
+                events: try counted(lines(bytes)).map { line in Result { try document(Array(line)) } })
         }
-        return try counted(try elements(try document(bytes))).map { .success($0) }
+        let (events, sentAt) = try elements(try document(bytes))
+        return Batch(events: try counted(events).map { .success($0) }, sentAt: sentAt)
     }
 
     /// The events of a batch, when there are as many as one may have.
@@ -49,22 +58,29 @@ enum EventRequest {
         return ["application/x-ndjson", "application/ndjson", "application/jsonl"].contains(type.lowercased())
     }
 
-    private static func elements(_ document: JSONText) throws -> JSONText.Elements {
+    private static func elements(_ document: JSONText) throws -> (JSONText.Elements, sentAt: Timestamp?) {
         guard document.kind == .object else {
             throw Fault(
                 .invalid, doing: doing, "expected an object with 'events', or NDJSON with its content type")
         }
-        var events: JSONText?
+        var values: [String: JSONText] = [:]
         for (name, value) in document.members {
-            guard name == "events", events == nil else {
-                throw Fault(.invalid, doing: doing, "a batch has the one field 'events'", field: name)
+            guard ["events", "sentAt"].contains(name), values.updateValue(value, forKey: name) == nil else {
+                throw Fault(
+                    .invalid, doing: doing, "a batch has the fields 'events' and 'sentAt', once each",
+                    field: name)
             }
-            events = value
         }
-        guard let events, events.kind == .array else {
+        guard let events = values["events"], events.kind == .array else {
             throw Fault(.invalid, doing: doing, "expected an array", field: "events")
         }
-        return events.elements
+        guard let sentAt = values["sentAt"], sentAt.kind != .null else { return (events.elements, nil) }
+        guard let instant = sentAt.string.flatMap({ Timestamp(rfc3339: $0) }) else {
+            throw Fault(
+                .invalid, doing: doing, "expected an RFC 3339 date-time such as 2026-01-31T10:00:00Z",
+                field: "sentAt")
+        }
+        return (events.elements, instant)
     }
 
     /// The lines that are not blank.

@@ -69,14 +69,21 @@ struct EventRoutes: Sendable {
     }
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
-        let reader = try await request.readBeforeRefusal { try self.reader(context) }
+        _ = try await request.readBeforeRefusal { try context.requireSender(doing: EventRoutes.accepting) }
         let body = try await request.wholeBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
         let sent = try EventRequest.batch(
             Array(body.readableBytesView), contentType: request.headers[.contentType])
+        do {
+            try events.foresee(sent.events.count)
+        } catch {
+            tellLimits(context)
+            throw error
+        }
+        let reader = try reader(context, sentAt: sent.sentAt)
         let seed = try EventRequest.idempotencyKey(request)
         var accepted: [Event] = []
         var results: [EventVerdict] = []
-        for (index, item) in sent.enumerated() {
+        for (index, item) in sent.events.enumerated() {
             do {
                 let event = try reader.event(try item.get(), fallbackKey: key(seed, index))
                 accepted.append(event)
@@ -98,10 +105,7 @@ struct EventRoutes: Sendable {
 
     /// Accepts `accepted`, and has the answer tell how much of the plan is left, also where it is a refusal.
     private func accept(_ accepted: [Event], _ context: WebContext) async throws -> [EventStream.Position] {
-        defer {
-            let isTest = context.principal?.isTest ?? false
-            context.answerHeaders.tell(events.quota.standing.limits(at: clock.now(), test: isTest))
-        }
+        defer { tellLimits(context) }
         if case .key(let publicID)? = context.principal?.kind, !accepted.isEmpty {
             let limit = try keys.brand.projection().keys[publicID]?.eventsPerSecond
             try keys.limits.admit(
@@ -110,18 +114,23 @@ struct EventRoutes: Sendable {
         return try await events.accept(accepted)
     }
 
+    private func tellLimits(_ context: WebContext) {
+        let isTest = context.principal?.isTest ?? false
+        context.answerHeaders.tell(events.quota.standing.limits(at: clock.now(), test: isTest))
+    }
+
     /// The key of an event that brings none: by the request's `Idempotency-Key`, or minted.
     private func key(_ seed: String?, _ index: Int) -> String {
         seed.map { EventReader.key(seed: $0, index: index) } ?? UUIDv7(at: clock.now()).description
     }
 
     /// A reader for this caller's events.
-    private func reader(_ context: WebContext) throws -> EventReader {
+    private func reader(_ context: WebContext, sentAt: Timestamp? = nil) throws -> EventReader {
         let principal = try context.requireSender(doing: EventRoutes.accepting)
         let sender =
             principal.isBrowser
             ? EventReader.Sender.browser : .init(source: EventRoutes.source, isTest: principal.isTest)
-        return EventReader(sender: sender, receivedAt: clock.now())
+        return EventReader(sender: sender, receivedAt: clock.now(), sentAt: sentAt)
     }
 
     @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {

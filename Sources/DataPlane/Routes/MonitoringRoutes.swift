@@ -30,8 +30,9 @@ struct MonitoringRoutes: Sendable {
             StatsView(
                 brandId: projection.brandID, profiles: totals.profiles, events: totals.events,
                 orders: totals.orders,
-                revenue: totals.revenue[currency] ?? "0.00", currency: currency,
+                revenue: totals.converted, currency: currency,
                 otherCurrencies: totals.revenue.filter { $0.key != currency },
+                ordersWithoutRate: totals.withoutRate,
                 waiting: Int64(try await stream.length())))
     }
 

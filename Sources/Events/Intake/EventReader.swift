@@ -36,15 +36,18 @@ public struct EventReader: Sendable {
 
     static let doing = "accept the event"
     private static let fields: Set<String> = [
-        "eventId", "type", "occurredAt", "channel", "identifiers", "properties",
+        "eventId", "type", "occurredAt", "sentAt", "channel", "identifiers", "properties",
     ]
 
     private let sender: Sender
     private let receivedAt: Timestamp
+    private let sentAt: Timestamp?
 
-    public init(sender: Sender, receivedAt: Timestamp) {
+    /// - Parameter sentAt: what the sender's clock showed when it sent them all.
+    public init(sender: Sender, receivedAt: Timestamp, sentAt: Timestamp? = nil) {
         self.sender = sender
         self.receivedAt = receivedAt
+        self.sentAt = sentAt
     }
 
     /// The event in `text`. One without an `eventId` is known by `fallbackKey`.
@@ -101,11 +104,12 @@ public struct EventReader: Sendable {
         return type
     }
 
+    /// When it happened by our clock. A sender whose clock is wrong says what it shows (`sentAt`): what lies
+    /// between that and the receipt is what it is wrong by.
     private func occurredAt(_ fields: JSONFields) throws(Fault) -> Timestamp {
-        guard let text = try fields.text("occurredAt", upTo: 64) else { return receivedAt }
-        guard let instant = Timestamp(rfc3339: text) else {
-            throw fields.fault("occurredAt", "expected an RFC 3339 date-time such as 2026-01-31T10:00:00Z")
-        }
+        let sent = try fields.instant("sentAt") ?? sentAt
+        guard var instant = try fields.instant("occurredAt") else { return receivedAt }
+        if let sent { instant = instant + (receivedAt - sent) }
         if let broken = EventReader.disbelief(in: instant, receivedAt: receivedAt) {
             throw fields.fault("occurredAt", broken)
         }
@@ -142,11 +146,11 @@ public struct EventReader: Sendable {
 
     private func properties(_ fields: JSONFields, of type: EventType) throws(Fault) -> [UInt8] {
         guard let object = fields.value("properties") else {
-            if type == .purchase { throw fields.fault("properties.total", "a purchase has a total") }
+            try EventCatalogue.check(nil, of: type, doing: EventReader.doing)
             return Array("{}".utf8)
         }
         guard object.kind == .object else { throw fields.fault("properties", "expected an object") }
-        if type == .purchase { _ = try Purchase(properties: object, doing: EventReader.doing) }
+        try EventCatalogue.check(object, of: type, doing: EventReader.doing)
         _ = try ConsentStatement.all(in: object, doing: EventReader.doing)
         return Array(object.bytes)
     }

@@ -21,6 +21,19 @@ public struct Events: Sendable {
         try await stream.holds(position)
     }
 
+    /// Refuses a request of `count` events that would be refused by the plan's limit of a second even if all
+    /// were acceptable, before they are read.
+    ///
+    /// - Throws: `Fault.limited`.
+    public func foresee(_ count: Int) throws {
+        do {
+            try quota.foresee(count)
+        } catch {
+            metrics.refuse(.plan)
+            throw error
+        }
+    }
+
     /// Makes `events` of one sender durable, in order, and gives the position of each in the stream.
     ///
     /// - Parameter isPaced: whether the sender waits until what it has sent is committed, as an import does.

@@ -46,6 +46,33 @@ struct JSONFields {
         return amount
     }
 
+    /// A currency code of three letters; nil when absent.
+    func currency(_ name: String) throws(Fault) -> Currency? {
+        guard let text = try text(name, upTo: 3) else { return nil }
+        guard let currency = Currency(text) else {
+            throw fault(name, "expected a currency code of three letters, such as USD")
+        }
+        return currency
+    }
+
+    /// An RFC 3339 date-time; nil when absent.
+    func instant(_ name: String) throws(Fault) -> Timestamp? {
+        guard let text = try text(name, upTo: 64) else { return nil }
+        guard let instant = Timestamp(rfc3339: text) else {
+            throw fault(name, "expected an RFC 3339 date-time such as 2026-01-31T10:00:00Z")
+        }
+        return instant
+    }
+
+    /// `true` or `false`, also as a text, which is what files have; nil when absent.
+    func truth(_ name: String) throws(Fault) -> Bool? {
+        guard let value = value(name) else { return nil }
+        guard let truth = value.boolean ?? value.string.flatMap({ Bool($0.lowercased()) }) else {
+            throw fault(name, "expected true or false")
+        }
+        return truth
+    }
+
     func fault(_ name: String, _ detail: String) -> Fault {
         Fault(.invalid, doing: doing, detail, field: path.map { "\($0).\(name)" } ?? name)
     }

@@ -19,6 +19,9 @@ public struct JSONText: Sendable {
         return JSONText(document: bytes, range: range)
     }
 
+    /// `{}`.
+    static let emptyObject = JSONText(document: Array("{}".utf8), range: 0..<2)
+
     /// The value of `true` or `false`; nil for anything else.
     public var boolean: Bool? { kind == .boolean ? document[range.lowerBound] == UInt8(ascii: "t") : nil }
 

@@ -81,12 +81,27 @@ public final class EventQuota: Service {
                 try admit(count, areTest, within: allowance, usage, at: now)
             }
         }
-        guard !isPaced, let rate = allowance.perSecond, let burst = allowance.burst else { return }
+        if !isPaced { try draw(within: allowance, at: now) { $0.take(count, at: now) } }
+    }
+
+    /// Whether `count` events could come in at this moment by the limit of a second: what can be refused
+    /// before it is read is refused cheaply.
+    ///
+    /// - Throws: `Fault.limited` with how long to wait.
+    func foresee(_ count: Int) throws {
+        let (allowance, now) = (allowance, clock.now())
+        try draw(within: allowance, at: now) { $0.wait(for: count, at: now) }
+    }
+
+    private func draw(
+        within allowance: EventAllowance, at now: Timestamp, _ body: (inout TokenBucket) -> Duration?
+    ) throws {
+        guard let rate = allowance.perSecond, let burst = allowance.burst else { return }
         let wait = state.withLock { state in
             var bucket = state.bucket ?? TokenBucket(rate: Double(rate), burst: Double(burst), at: now)
             bucket.change(rate: Double(rate), burst: Double(burst), at: now)
             defer { state.bucket = bucket }
-            return bucket.take(count, at: now)
+            return body(&bucket)
         }
         if let wait {
             throw refusal("it allows \(rate) events per second", retryAfter: wait)

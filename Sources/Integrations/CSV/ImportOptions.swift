@@ -7,7 +7,7 @@ public struct ImportOptions: Codable, Sendable, Equatable {
     /// A column of the file and what it becomes.
     public struct Mapping: Codable, Sendable, Equatable {
         /// `eventId`, `type`, `occurredAt`, `channel`, a kind of identifier, or a property
-        /// (`properties.<name>`; `orderId`, `total`, `currency` and `quantity` may be written without it).
+        /// (`properties.<name>`; those of `shortProperties` may be written without it).
         public var target: String
         /// A name in the header, or a number from 1.
         public var column: String
@@ -30,7 +30,10 @@ public struct ImportOptions: Codable, Sendable, Equatable {
 
     static let doing = "import the file"
     /// Properties that may be mapped without their prefix.
-    private static let shortProperties: Set<String> = ["orderId", "total", "currency", "quantity"]
+    private static let shortProperties: Set<String> = [
+        "orderId", "total", "currency", "quantity", "refunded", "cancelled", "amount", "refundId",
+        "productId",
+    ]
     private static let eventFields: Set<String> = ["eventId", "type", "occurredAt", "channel"]
 
     /// Reads the options of a request.

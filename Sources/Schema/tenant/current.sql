@@ -132,8 +132,8 @@ $$;
 
 -- What folding needs of the events that were received in a month.
 -- - Time plays a part in where an event with weak identifiers is placed, and a later sign-in may change that:
---   each of them stays, without what it says besides. So does each purchase, as a version of its order, and
---   each event with so many strong identifiers that limits may look at its ties more than once.
+--   each of them stays, without what it says besides. So does each purchase, refund and cancellation, of
+--   which its order is made, and each event with so many strong identifiers that limits may look at its ties more than once.
 -- - Others that carry the same, consent to the same and tie or don't do the same. Of each such group stay the first and the
 --   last by the order of events, and the one that was received first, which gave new identifiers their ids;
 --   the first stands for those that go.
@@ -142,7 +142,8 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
     returns setof customer_raw_event language sql stable as $$
     with received as materialized (
         select e.*, payload -> 'identifiers' as carried, payload #> '{properties,consent}' as consent,
-               event_type = 'purchase' as is_purchase, source <> 'browser' as ties,
+               event_type in ('purchase', 'refund', 'cancellation') as is_about_order,
+               source <> 'browser' as ties,
                event_type = 'purchase'
                    or payload -> 'identifiers' ?| array['device_id', 'cookie_id', 'qr_id']
                    or (select count(*) from jsonb_object_keys(payload -> 'identifiers') as kind
@@ -164,12 +165,13 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
         union all
         select id, created_at, case nth when 1 then events - chosen + 1 else 1 end from chosen
     )
-    select id, created_at, case when event_type in ('purchase', 'sign_out') then event_type else 'custom' end,
-           occurred_at, case when is_purchase then channel else '' end, source, event_key,
+    select id, created_at, case when is_about_order or event_type = 'sign_out' then event_type else 'custom' end,
+           occurred_at, case when is_about_order then channel else '' end, source, event_key,
            jsonb_build_object('identifiers', carried, 'properties', coalesce(
-               case when is_purchase then (
+               case when is_about_order then (
                    select jsonb_object_agg(key, value) from jsonb_each(payload -> 'properties')
-                   where key in ('orderId', 'total', 'currency', 'version', 'updatedAt', 'items', 'consent'))
+                   where key in ('orderId', 'total', 'currency', 'version', 'updatedAt', 'items', 'refunded',
+                                 'cancelled', 'amount', 'refundId', 'consent'))
                when consent is not null then jsonb_build_object('consent', consent) end, '{}')),
            test, placed_on, customer_profile_id, kept.events::bigint
     from received join kept using (id, created_at)
@@ -399,6 +401,42 @@ create type order_version as (
     event_key   text collate "C"
 );
 
+-- What one unit of a currency was worth in the brand's own, by the day in UTC.
+create table currency_rate (
+    currency   text not null,
+    day        date not null,
+    rate       numeric(20, 10) check (rate > 0),          -- null when it was taken back
+    updated_at timestamptz not null default now(),
+    primary key (currency, day)
+);
+
+-- The rate at which what happened at `at` counts: 1 in the brand's `own` currency, else that of its day or of
+-- the newest of the six days before, since banks publish none on days off; null when there is none.
+create function rate_on(currency text, at timestamptz, own text) returns numeric language sql stable as $$
+    select case when $1 = $3 then 1 else (
+        select r.rate from currency_rate r
+        where r.currency = $1 and r.rate is not null
+          and r.day between ($2 at time zone 'UTC')::date - 6 and ($2 at time zone 'UTC')::date
+        order by r.day desc limit 1) end
+$$;
+revoke execute on function rate_on(text, timestamptz, text) from public;
+
+-- Refunds and cancellations that came as events of their own, maybe before their order: the newest version
+-- of each.
+create table order_adjustment (
+    source        text collate "C" not null,
+    order_id      text collate "C" not null,              -- the seller's
+    kind          text not null check (kind in ('refund', 'cancellation')),
+    known_by      text not null check (known_by in ('refund', 'event')),
+    adjustment_id text collate "C" not null,              -- the seller's, or the event's key
+    version       order_version not null,
+    event_id      uuid not null,                          -- the event that brought this version
+    amount        numeric(18, 4) not null,                -- of a refund; else nothing
+    currency      text,                                   -- the order's when null
+    adjusted_at   timestamptz not null,
+    primary key (source, order_id, kind, known_by, adjustment_id)
+);
+
 create table customer_order (
     id            uuid primary key,
     source        text collate "C" not null,
@@ -406,11 +444,27 @@ create table customer_order (
     order_id      text collate "C" not null,              -- the seller's, or the event's key where there is none
     version       order_version not null,
     event_id      uuid not null,                          -- the event that brought this version
-    ordered_at    timestamptz not null,
+    ordered_at    timestamptz not null,                   -- when its earliest version happened
     channel       text not null,
-    total         numeric(18, 4) not null,
+    total         numeric(18, 4) not null,                -- what was paid
     currency      text not null,
     items         jsonb,
+    stated_refunded  numeric(18, 4),                      -- by this version, where it says so
+    stated_cancelled boolean,
+    event_refunded   numeric(28, 4) not null,             -- by refunds in the order's currency
+    event_cancelled  boolean not null,
+    rate          numeric(20, 10),                        -- into the brand's currency; null when there is none
+    refunded      numeric(28, 4) not null
+        generated always as (coalesce(stated_refunded, event_refunded)) stored,
+    is_cancelled  boolean not null generated always as (coalesce(stated_cancelled, event_cancelled)) stored,
+    value         numeric(28, 4) not null                 -- what counts, in its currency
+        generated always as (
+            case when coalesce(stated_cancelled, event_cancelled) then 0
+                 else total - coalesce(stated_refunded, event_refunded) end) stored,
+    brand_value   numeric(28, 4)                          -- and in the brand's
+        generated always as (
+            round(rate * case when coalesce(stated_cancelled, event_cancelled) then 0
+                              else total - coalesce(stated_refunded, event_refunded) end, 4)) stored,
     place_version order_version,                          -- the newest version that has a place
     placed_on     uuid,
     profile_id    uuid,
@@ -421,6 +475,7 @@ create table customer_order (
 create index customer_order_profile on customer_order (profile_id, ordered_at desc) where profile_id is not null;
 create index customer_order_placed_on on customer_order (placed_on) where placed_on is not null;
 create index customer_order_ordered_at on customer_order (ordered_at, id);
+create index customer_order_without_rate on customer_order (ordered_at, id) where rate is null;
 
 -- Totals, kept in the transaction that changes them, so that reading them costs the same at any size.
 
@@ -432,9 +487,11 @@ create table brand_totals (
 insert into brand_totals default values;
 
 create table order_totals (
-    currency text primary key,
-    orders   bigint not null default 0,
-    revenue  numeric(28, 4) not null default 0
+    currency     text primary key,
+    orders       bigint not null default 0,               -- that are not cancelled
+    revenue      numeric(28, 4) not null default 0,
+    converted    numeric(28, 4) not null default 0,       -- what of it has a rate, in the brand's currency
+    without_rate bigint not null default 0                -- orders that have none
 );
 
 -- How many events were received in each quarter of an hour, kept in the transaction that commits them: what
