@@ -41,6 +41,7 @@ let targets: [Target] = [
     .systemLibrary(name: "COpenSSL", path: "Sources/C/COpenSSL"),
     .systemLibrary(name: "CSystemd", path: "Sources/C/CSystemd"),
     .systemLibrary(name: "CCsv", path: "Sources/C/CCsv"),
+    .systemLibrary(name: "CZlib", path: "Sources/C/CZlib"),
     .target(
         name: "CPhoneNumber", path: "Sources/C/CPhoneNumber",
         linkerSettings: [.linkedLibrary("phonenumber")]),
@@ -66,7 +67,7 @@ let targets: [Target] = [
     room(
         "Web",
         [
-            "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, metrics, nio, nioPosix,
+            "CZlib", "Contract", "Sealing", "Kernel", hummingbird, lifecycle, logging, metrics, nio, nioPosix,
             nioHTTP, nioFoundation,
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOExtras", package: "swift-nio-extras"),
@@ -120,7 +121,8 @@ let targets: [Target] = [
 
     // Tests.
     room(
-        "TestSupport", ["Postgres", "Redis", "Reactor", "Sealing", "Kernel", subprocess, systemPackage, yams],
+        "TestSupport",
+        ["CZlib", "Postgres", "Redis", "Reactor", "Sealing", "Kernel", subprocess, systemPackage, yams],
         path: "Tests/TestSupport"),
     .target(
         name: "TestHistories",

@@ -39,7 +39,7 @@ exec_as_service() {
 as_service() { (exec_as_service "$@"); }
 
 packages=(
-    libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev
+    libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev zlib1g-dev
     postgresql redis-server nginx-light ca-certificates util-linux
 )
 # For the data of the demonstration and of the benchmarks.

@@ -31,6 +31,29 @@ extension Request {
         }
     }
 
+    /// The body, whole, as it was before it was made smaller: by `Content-Encoding: gzip`, or not at all.
+    ///
+    /// - Throws: `Fault.tooLarge` when it has, or had before, more than `limit` bytes,
+    ///   `Fault.unsupportedMediaType` for another encoding.
+    public func decodedBody(upTo limit: Int, doing: String) async throws -> [UInt8] {
+        let bytes = Array(try await wholeBody(upTo: limit, doing: doing).readableBytesView)
+        let encodings = headers[values: .contentEncoding].joined(separator: ",").lowercased()
+            .split(whereSeparator: { $0 == "," || $0 == " " }).filter { $0 != "identity" }
+        guard let encoding = encodings.first else { return bytes }
+        guard encodings.count == 1, encoding == "gzip" || encoding == "x-gzip" else {
+            throw Fault(
+                .unsupportedMediaType, doing: doing, "a body is sent as it is, or as gzip",
+                field: "Content-Encoding")
+        }
+        do {
+            return try Gzip.inflate(bytes, upTo: limit)
+        } catch .tooLarge {
+            throw Fault(.tooLarge, doing: doing, "the body has more than \(limit) bytes when it is unpacked")
+        } catch .malformed {
+            throw Fault(.invalid, doing: doing, "the body is not whole gzip", field: "Content-Encoding")
+        }
+    }
+
     /// What `admit` answers, which reads nothing of the body. A small body is read before it is refused.
     ///
     /// A proxy that passes bodies on as they come ends its caller's connection when an answer overtakes the
@@ -93,6 +116,20 @@ extension Request {
             if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
         }
         return headers[.apiKey]
+    }
+}
+
+extension Request {
+    /// The user name of `Authorization: Basic …` (RFC 7617), as which SDKs send an API key.
+    public var basicUser: String? {
+        guard let authorization = headers[.authorization] else { return nil }
+        let parts = authorization.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "basic",
+            let data = Data(base64Encoded: parts[1].trimmingCharacters(in: .whitespaces)),
+            let text = String(data: data, encoding: .utf8)
+        else { return nil }
+        return text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).first.map(
+            String.init)
     }
 }
 

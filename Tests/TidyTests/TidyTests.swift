@@ -73,7 +73,7 @@ struct TidyTests {
     func drivers() {
         let owners = [
             "CPostgres": ["Postgres"], "CHiredis": ["Redis"], "COpenSSL": ["Sealing"],
-            "CCsv": ["Integrations"], "CSystemd": ["Supervision"],
+            "CCsv": ["Integrations"], "CZlib": ["Web"], "CSystemd": ["Supervision"],
             "CPhoneNumber": ["Customers"], "CLinux": ["Reactor", "Supervision", "Embedded"],
         ]
         for file in Checkout.sources {

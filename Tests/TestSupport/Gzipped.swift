@@ -1,0 +1,25 @@
+import CZlib
+
+extension [UInt8] {
+    /// The same as gzip.
+    public var gzipped: [UInt8] {
+        var stream = z_stream()
+        deflateInit2_(
+            &stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,
+            Int32(MemoryLayout<z_stream>.size))
+        defer { deflateEnd(&stream) }
+        var input = self
+        var output = [UInt8](repeating: 0, count: Int(deflateBound(&stream, UInt(count))))
+        let length = input.withUnsafeMutableBufferPointer { input in
+            output.withUnsafeMutableBufferPointer { output in
+                stream.next_in = input.baseAddress
+                stream.avail_in = UInt32(input.count)
+                stream.next_out = output.baseAddress
+                stream.avail_out = UInt32(output.count)
+                deflate(&stream, Z_FINISH)
+                return output.count - Int(stream.avail_out)
+            }
+        }
+        return Array(output[..<length])
+    }
+}
