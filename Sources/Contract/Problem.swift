@@ -16,6 +16,8 @@ public struct Problem: Codable, Sendable, Error, CustomStringConvertible {
     public var field: String?
     /// The request's `X-Request-Id`, to find it in the logs.
     public var requestId: String?
+    /// The detail once more, on paths whose clients look for it here.
+    public var message: String?
 
     public init(
         type: String, title: String, status: Int, detail: String, code: String, field: String? = nil,

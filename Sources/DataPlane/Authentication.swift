@@ -21,15 +21,19 @@ struct Authentication: RouterMiddleware {
     func handle(
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
+        let (request, writeKey) = try await WriteKey.find(in: request)
         let (admitted, context) = try await request.readBeforeRefusal {
-            try await admit(request, context)
+            try await admit(request, writeKey, context)
         }
         return try await next(admitted, context)
     }
 
     /// The request and its context, with who sends it.
-    private func admit(_ request: Request, _ context: WebContext) async throws -> (Request, WebContext) {
-        guard let credential = request.bearerCredential ?? BrowserAccess.credential(in: request) else {
+    private func admit(
+        _ request: Request, _ writeKey: String?, _ context: WebContext
+    ) async throws -> (Request, WebContext) {
+        let sent = writeKey ?? request.bearerCredential ?? BrowserAccess.credential(in: request)
+        guard let credential = sent else {
             throw Fault(
                 .unauthenticated, doing: Authentication.doing,
                 "send an API key or a token as 'Authorization: Bearer …', or a key as 'X-API-Key'")

@@ -221,16 +221,16 @@ public struct Instance: Sendable {
         let keys = KeyAuthentication(
             slug: configuration.slug, brand: parts.brand, limits: limits, uses: parts.uses,
             browsers: browsers, clock: clock)
-        let api = router.group("api").add(
-            middleware: Authentication(
-                slug: configuration.slug, brand: parts.brand, tokenKeys: credentials.tokenKeys, keys: keys,
-                clock: clock))
+        let authentication = Authentication(
+            slug: configuration.slug, brand: parts.brand, tokenKeys: credentials.tokenKeys, keys: keys,
+            clock: clock)
+        let api = router.group("api").add(middleware: authentication)
         let profiles = ProfileListStore(database: parts.database)
-        EventRoutes(
-            events: parts.intake.events, commits: parts.intake.commits,
-            stored: EventListStore(database: parts.database), profiles: profiles,
-            keys: (parts.brand, limits), clock: clock
-        ).add(to: api)
+        let acceptance = EventAcceptance(
+            events: parts.intake.events, keys: (parts.brand, limits), clock: clock)
+        addEvents(acceptance, parts, profiles, to: api)
+        SegmentRoutes(acceptance: acceptance).add(
+            to: router.group("v1").add(middleware: SegmentProblems()).add(middleware: authentication))
         ProfileRoutes(profiles: profiles, brand: parts.brand).add(to: api)
         MonitoringRoutes(
             database: parts.database, stream: parts.intake.stream, gate: parts.intake.gate,
@@ -261,6 +261,16 @@ public struct Instance: Sendable {
         RateRoutes(
             rates: Rates(
                 database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
+        ).add(to: api)
+    }
+
+    private func addEvents(
+        _ acceptance: EventAcceptance, _ parts: Parts, _ profiles: ProfileListStore,
+        to api: RouterGroup<WebContext>
+    ) {
+        EventRoutes(
+            acceptance: acceptance, commits: parts.intake.commits,
+            stored: EventListStore(database: parts.database), profiles: profiles
         ).add(to: api)
     }
 

@@ -32,13 +32,18 @@ public enum WebResponse {
     }
 
     /// `fault` as `application/problem+json`; what lies under it is not shown.
-    public static func problem(_ fault: Fault, requestID: String?) -> Response {
+    ///
+    /// - Parameter withMessage: whether the detail is there as `message` too, where some clients look for it.
+    public static func problem(
+        _ fault: Fault, requestID: String?, withMessage: Bool = false
+    ) -> Response {
         let status = fault.code.status
-        let problem = Problem(
+        var problem = Problem(
             type: "https://constintel.dev/problems/\(fault.code.rawValue)",
             title: status.reasonPhrase, status: status.code,
             detail: "could not \(fault.doing): \(fault.detail)", code: fault.code.rawValue,
             field: fault.field, requestId: requestID)
+        if withMessage { problem.message = problem.detail }
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let wait = fault.retryAfter {
             headers[.retryAfter] = String(max(1, Int(wait.inSeconds.rounded(.up))))

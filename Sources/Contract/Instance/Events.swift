@@ -42,6 +42,22 @@ public struct BatchAnswer: Codable, Sendable {
     }
 }
 
+/// The answer to a message or a batch of `/v1`, as SDKs of Segment expect it. The rest is there when some
+/// messages were refused.
+public struct SegmentAnswer: Codable, Sendable {
+    public var success = true
+    public var accepted: Int?
+    public var rejected: Int?
+    /// The messages that were refused, and why.
+    public var results: [EventVerdict]?
+
+    public init(accepted: Int? = nil, rejected: Int? = nil, results: [EventVerdict]? = nil) {
+        self.accepted = accepted
+        self.rejected = rejected
+        self.results = results
+    }
+}
+
 /// `GET /api/monitoring/stats`: the brand's totals, kept as they change and read in constant time.
 public struct StatsView: Codable, Sendable {
     public var brandId: BrandID

@@ -12,7 +12,7 @@ struct BrowserAccess: Sendable {
     /// For how long a browser may remember the answer.
     static let maximumAgeSeconds = 600
     /// Where events are taken in.
-    static let paths = ["/api/events", "/api/events/batch"]
+    static let paths = ["/api/events", "/api/events/batch"] + SegmentRoutes.paths
     /// The query parameter that may carry a browser key: a beacon has no headers of its own.
     static let parameter = "key"
 
@@ -23,9 +23,12 @@ struct BrowserAccess: Sendable {
 
     /// Answers preflights. To be added beside authentication, since they carry no key.
     func add(to router: WebRouter) {
-        for path in BrowserAccess.paths {
+        for path in ["/api/events", "/api/events/batch"] + SegmentRoutes.batchPaths + ["/v1/:call"] {
             router.on(RouterPath(String(path.dropFirst())), method: .options) { request, context in
-                try await preflight(request, context)
+                guard BrowserAccess.paths.contains(request.uri.path) else {
+                    throw Fault(.notFound, doing: "let the page send events", "nothing is sent to this path")
+                }
+                return try await preflight(request, context)
             }
         }
     }
@@ -47,7 +50,7 @@ struct BrowserAccess: Sendable {
         var response = WebResponse.empty()
         response.headers[.accessControlAllowMethods] = "POST"
         response.headers[.accessControlAllowHeaders] =
-            "Authorization, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id"
+            "AnonymousId, Authorization, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id"
         response.headers[.accessControlMaxAge] = "\(BrowserAccess.maximumAgeSeconds)"
         return response
     }

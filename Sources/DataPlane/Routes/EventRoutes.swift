@@ -13,14 +13,12 @@ struct EventRoutes: Sendable {
     static let waitTimeout = Duration.seconds(5)
     /// The source of events that come by the API.
     static let source = "api"
-    private static let accepting = "accept the events"
+    private static let accepting = EventAcceptance.doing
 
-    let events: Events
+    let acceptance: EventAcceptance
     let commits: CommitWatch
     let stored: EventListStore
     let profiles: ProfileListStore
-    let keys: (brand: BrandFollower, limits: KeyLimits)
-    let clock: any WallClock
 
     func add(to router: RouterGroup<WebContext>) {
         router.post("events", use: acceptOne)
@@ -31,17 +29,17 @@ struct EventRoutes: Sendable {
 
     @Sendable private func acceptOne(_ request: Request, _ context: WebContext) async throws -> Response {
         let reader = try reader(context)
-        let body = try await request.wholeBody(upTo: EventLimits.eventBytes, doing: EventRoutes.accepting)
+        let body = try await request.decodedBody(upTo: EventLimits.eventBytes, doing: EventRoutes.accepting)
         let seed = try EventRequest.idempotencyKey(request)
         let event: Event
         do {
-            let text = try EventRequest.document(Array(body.readableBytesView))
-            event = try reader.event(text, fallbackKey: key(seed, 0))
+            let text = try EventRequest.document(body)
+            event = try reader.event(text, fallbackKey: acceptance.key(seed, 0))
         } catch {
-            events.countRejected(1)
+            acceptance.events.countRejected(1)
             throw error
         }
-        let positions = try await accept([event], context)
+        let positions = try await acceptance.accept([event], context)
         // A page reads nothing: it does not wait for the profile.
         let waits = EventRequest.prefersWaiting(request) && context.principal?.isBrowser != true
         if waits, let position = positions.first,
@@ -70,22 +68,16 @@ struct EventRoutes: Sendable {
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
         _ = try await request.readBeforeRefusal { try context.requireSender(doing: EventRoutes.accepting) }
-        let body = try await request.wholeBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
-        let sent = try EventRequest.batch(
-            Array(body.readableBytesView), contentType: request.headers[.contentType])
-        do {
-            try events.foresee(sent.events.count)
-        } catch {
-            tellLimits(context)
-            throw error
-        }
+        let body = try await request.decodedBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
+        let sent = try EventRequest.batch(body, contentType: request.headers[.contentType])
+        try acceptance.foresee(sent.events.count, context)
         let reader = try reader(context, sentAt: sent.sentAt)
         let seed = try EventRequest.idempotencyKey(request)
         var accepted: [Event] = []
         var results: [EventVerdict] = []
         for (index, item) in sent.events.enumerated() {
             do {
-                let event = try reader.event(try item.get(), fallbackKey: key(seed, index))
+                let event = try reader.event(try item.get(), fallbackKey: acceptance.key(seed, index))
                 accepted.append(event)
                 results.append(EventVerdict(index: index, outcome: .accepted, eventId: event.key))
             } catch {
@@ -96,41 +88,18 @@ struct EventRoutes: Sendable {
                         field: fault.field))
             }
         }
-        events.countRejected(results.count - accepted.count)
-        _ = try await accept(accepted, context)
+        acceptance.events.countRejected(results.count - accepted.count)
+        _ = try await acceptance.accept(accepted, context)
         let answer = BatchAnswer(
             accepted: accepted.count, rejected: results.count - accepted.count, results: results)
         return try WebResponse.json(answer, status: .accepted)
     }
 
-    /// Accepts `accepted`, and has the answer tell how much of the plan is left, also where it is a refusal.
-    private func accept(_ accepted: [Event], _ context: WebContext) async throws -> [EventStream.Position] {
-        defer { tellLimits(context) }
-        if case .key(let publicID)? = context.principal?.kind, !accepted.isEmpty {
-            let limit = try keys.brand.projection().keys[publicID]?.eventsPerSecond
-            try keys.limits.admit(
-                accepted.count, .events, of: publicID, perSecond: limit, telling: context.answerHeaders)
-        }
-        return try await events.accept(accepted)
-    }
-
-    private func tellLimits(_ context: WebContext) {
-        let isTest = context.principal?.isTest ?? false
-        context.answerHeaders.tell(events.quota.standing.limits(at: clock.now(), test: isTest))
-    }
-
-    /// The key of an event that brings none: by the request's `Idempotency-Key`, or minted.
-    private func key(_ seed: String?, _ index: Int) -> String {
-        seed.map { EventReader.key(seed: $0, index: index) } ?? UUIDv7(at: clock.now()).description
-    }
-
     /// A reader for this caller's events.
     private func reader(_ context: WebContext, sentAt: Timestamp? = nil) throws -> EventReader {
-        let principal = try context.requireSender(doing: EventRoutes.accepting)
-        let sender =
-            principal.isBrowser
-            ? EventReader.Sender.browser : .init(source: EventRoutes.source, isTest: principal.isTest)
-        return EventReader(sender: sender, receivedAt: clock.now(), sentAt: sentAt)
+        EventReader(
+            sender: try acceptance.sender(EventRoutes.source, context), receivedAt: acceptance.clock.now(),
+            sentAt: sentAt)
     }
 
     @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {
