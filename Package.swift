@@ -177,7 +177,7 @@ let targets: [Target] = [
             "Contract", "Postgres", "Redis", "Kernel", "TestSupport", httpClient, nio, subprocess,
             systemPackage,
         ],
-        data: ["Contract/hooks.py"]),
+        data: ["Contract/hooks.py", "Segment/send.py"]),
 ]
 
 let package = Package(

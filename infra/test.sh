@@ -111,6 +111,18 @@ install_schemathesis() {
     fi
 }
 
+# Fetches the SDKs of Segment and RudderStack, which send to a brand as they are.
+install_sdks() {
+    say "Fetching the SDKs of Segment and RudderStack (PyPI)"
+    if python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --target "$work/sdks" segment-analytics-python==2.4.0 rudder-sdk-python==2.1.9; then
+        chmod -R a+rX "$work/sdks"
+    else
+        rm -rf "$work/sdks"
+        say "Skipped: the tests with these SDKs, which could not be fetched; is there a network?"
+    fi
+}
+
 require_swift
 if [ -n "$build" ]; then
     say "Building"
@@ -135,6 +147,7 @@ as_service mkdir "$work/tmp" "$work/redis"
 chmod -R a+rX "$work/checkout"
 start_servers
 if [ -z "$only_systemd" ] && [[ "Contract ContractJourney" =~ ${filter:-.} ]]; then install_schemathesis; fi
+if [ -z "$only_systemd" ] && [[ "Segment SegmentJourney" =~ ${filter:-.} ]]; then install_sdks; fi
 
 cd "$work"
 environment=(
@@ -142,7 +155,7 @@ environment=(
     CONSTINTEL_TEST_TEMPLATES="$work/checkout/templates" CONSTINTEL_TEST_POSTGRES_HOST="$work"
     CONSTINTEL_TEST_POSTGRES_USER=tester CONSTINTEL_TEST_POSTGRES_PASSWORD="$password"
     CONSTINTEL_TEST_REDIS_SOCKET="$work/redis.sock" ${soak:+CONSTINTEL_TEST_SOAK=1}
-    CONSTINTEL_TEST_PYTHON="$work/python"
+    CONSTINTEL_TEST_PYTHON="$work/python" CONSTINTEL_TEST_SDKS="$work/sdks"
 )
 if [ -z "$only_systemd" ]; then
     say "Testing"
