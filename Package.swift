@@ -93,7 +93,7 @@ let targets: [Target] = [
             "Redis",
             "Reactor", "Sealing", "TenantSchema", "Supervision", "Kernel", hummingbird, lifecycle, logging,
             metrics, nio,
-        ], resources: [.embedInCode("openapi.yaml")]),
+        ], resources: [.embedInCode("openapi.yaml"), .embedInCode("Tracker/constintel-tracker.js")]),
 
     // The control plane.
     room(
@@ -177,7 +177,10 @@ let targets: [Target] = [
             "Contract", "Postgres", "Redis", "Kernel", "TestSupport", httpClient, nio, subprocess,
             systemPackage,
         ],
-        data: ["Contract/hooks.py", "Segment/send.py"]),
+        data: [
+            "Contract/hooks.py", "Segment/send.py", "Tracker/journeys.py", "Tracker/run.py",
+            "Tracker/shop.html", "Tracker/shop.py",
+        ]),
 ]
 
 let package = Package(

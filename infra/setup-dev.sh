@@ -20,7 +20,7 @@ for argument in "$@"; do
         *) usage >&2; exit 64 ;;
     esac
 done
-packages+=(prometheus shellcheck systemd dbus iproute2)
+packages+=(prometheus chromium shellcheck systemd dbus iproute2)
 install_packages
 require_swift
 [ -z "$build" ] || swift build --package-path "$root" --build-tests

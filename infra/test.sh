@@ -95,19 +95,24 @@ clean_up() {
 }
 
 servers=()
-# For promtool, which judges what /metrics answers.
-packages+=(prometheus)
+# For promtool, which judges what /metrics answers, and for the shop whose visitors use a real browser.
+packages+=(prometheus chromium)
 install_packages
 
-# Fetches schemathesis, which tries both planes by their documents; without a network those tests are skipped.
-install_schemathesis() {
-    say "Fetching schemathesis (PyPI)"
+# Fetches schemathesis, which tries both planes by their documents, and playwright, which drives Chromium, as far
+# as the filter needs them; without a network those tests are skipped.
+install_from_pypi() {
+    local wanted=()
+    if [[ "Contract ContractJourney" =~ ${filter:-.} ]]; then wanted+=(schemathesis==4.32.5); fi
+    if [[ "Tracker TrackerJourney" =~ ${filter:-.} ]]; then wanted+=(playwright==1.65.2); fi
+    if [ ${#wanted[@]} -eq 0 ]; then return; fi
+    say "Fetching ${wanted[*]} (PyPI)"
     if python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --target "$work/python" schemathesis==4.32.5; then
+        --target "$work/python" "${wanted[@]}"; then
         chmod -R a+rX "$work/python"
     else
         rm -rf "$work/python"
-        say "Skipped: the tests with schemathesis, which could not be fetched; is there a network?"
+        say "Skipped: the tests with ${wanted[*]}, which could not be fetched; is there a network?"
     fi
 }
 
@@ -146,8 +151,10 @@ cp -R "$root/Sources" "$root/Tests" "$root/runbooks" "$root/templates" "$work/ch
 as_service mkdir "$work/tmp" "$work/redis"
 chmod -R a+rX "$work/checkout"
 start_servers
-if [ -z "$only_systemd" ] && [[ "Contract ContractJourney" =~ ${filter:-.} ]]; then install_schemathesis; fi
-if [ -z "$only_systemd" ] && [[ "Segment SegmentJourney" =~ ${filter:-.} ]]; then install_sdks; fi
+if [ -z "$only_systemd" ]; then
+    install_from_pypi
+    if [[ "Segment SegmentJourney" =~ ${filter:-.} ]]; then install_sdks; fi
+fi
 
 cd "$work"
 environment=(

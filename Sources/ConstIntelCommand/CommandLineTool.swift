@@ -92,6 +92,7 @@ struct ConstIntel: AsyncParsableCommand {
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, OrdersGroup.self,
             RatesGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self,
             WorkGroup.self, StreamsGroup.self, DeadLetterGroup.self, OpenAPI.self,
+            TrackerCommand.self,
         ]
     )
 }

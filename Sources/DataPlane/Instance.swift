@@ -214,7 +214,7 @@ public struct Instance: Sendable {
             registry: metrics, gate: parts.intake.gate,
             pools: [("reader", parts.database), ("projection", parts.projection)]
         ).add(to: router)
-        router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
+        addDocuments(to: router)
         let browsers = BrowserAccess(brand: parts.brand, clock: clock)
         browsers.add(to: router)
         let limits = KeyLimits(clock: clock)
@@ -272,6 +272,12 @@ public struct Instance: Sendable {
             acceptance: acceptance, commits: parts.intake.commits,
             stored: EventListStore(database: parts.database), profiles: profiles
         ).add(to: api)
+    }
+
+    /// What is served to everybody as it is.
+    private func addDocuments(to router: WebRouter) {
+        router.get("api/openapi.yaml") { _, _ in WebResponse.yaml(PackageResources.openapi_yaml) }
+        TrackerRoute().add(to: router)
     }
 
     private func addStreams(_ parts: Parts, to api: RouterGroup<WebContext>) {

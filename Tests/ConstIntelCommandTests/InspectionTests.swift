@@ -32,6 +32,10 @@ import Testing
                 ["openapi", "--brand", "demo"], "/b/demo/api/openapi.yaml", "openapi: 3.1.1\n",
                 "openapi: 3.1.1\n"
             ),
+            (
+                ["tracker", "demo", "--key", "ci_pub_demo_8fK2"], "/b/demo/constintel-tracker.js",
+                "// a script", #"/b/demo/constintel-tracker.js" data-key="ci_pub_demo_8fK2"></script>"#
+            ),
         ])
     func ofInstance(arguments: [String], path: String, body: String, shown: String) async throws {
         let answer: @Sendable (Asked, TestService) throws -> Reply = { asked, service in

@@ -61,6 +61,7 @@ struct EdgeTests {
                 "/", "/api/events?limit=1", "/api/admin/x", "/webhooks/shopify%2Forders",
                 "/api/a%0d%0aX-Evil:%201",
                 "/console", "/api/integrations/csv?name=a%20b", "/api/operations/1/events", "/?a=/b/other/c",
+                "/constintel-tracker.js",
             ] {
                 let echo = try edge.get("/b/acme\(rest)").echo()
                 #expect(echo.who == "acme" && echo.target == rest, "\(rest)")
