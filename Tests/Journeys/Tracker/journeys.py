@@ -122,7 +122,9 @@ def denial(service, shop, browser):
     visitor.page.click("#scarf-1 .look")
     assert len(visitor.waiting()) == 1
     other.evaluate("constintel('consent', {analytics: false})")
-    assert visitor.context.cookies() == [] and visitor.stored() == {}
+    assert visitor.context.cookies() == [] and visitor.stored(other) == {}
+    # Browsers tell a tab's process of what another has stored a moment later.
+    until(lambda: visitor.pause() or visitor.stored() == {}, "the first tab keeps nothing either")
     visitor.context.set_offline(False)
     # The other tab learns of it by itself.
     visitor.page.click("#rug-7 .look")
@@ -142,16 +144,16 @@ def denial(service, shop, browser):
 
 def navigation(service, shop, browser):
     """Addresses that a router changes are pages, with where they were come from; places in a page are not."""
-    visitor = Visitor(browser, shop)
+    visitor = Visitor(browser, shop, "data-debug")
     page, home = visitor.page, shop.origins[0] + "/"
     visitor.agree()
     page.click("#route")
-    page.wait_for_timeout(200)
+    visitor.has_viewed(2)
     page.evaluate("history.replaceState({}, '', '/scarves?utm_source=menu#top')")
     page.evaluate("location.hash = 'bottom'")
     page.wait_for_timeout(200)
     page.evaluate("history.go(-2)")
-    page.wait_for_timeout(300)
+    visitor.has_viewed(3)
     # Two at once are one page, and one that is left at once is a page too.
     page.evaluate("history.pushState({}, '', '/a'); history.replaceState({}, '', '/b')")
     page.click("#away")
@@ -211,8 +213,7 @@ def leaving(service, shop, browser):
     visitor.agree()
     visitor.delivered()
     requests = len(visitor.sent)
-    visitor.page.click("#towel-3 .add")
-    visitor.page.click("#away")
+    visitor.press("#towel-3 .add", "#away")
     visitor.page.wait_for_url("**/away")
     until(lambda: len(service.arrived()) == 2, "the beacon has arrived")
     assert len(visitor.sent) == requests
@@ -220,8 +221,8 @@ def leaving(service, shop, browser):
     visitor.page.goto(shop.origins[0] + "/back")
     visitor.page.wait_for_function("constintel.isTracker")
     visitor.delivered()
-    visitor.page.click("#scarf-1 .look")
     other = visitor.context.new_page()
+    visitor.press("#scarf-1 .look")
     visitor.page.close()
     until(lambda: len(service.arrived()) == 4, "the second beacon has arrived")
     other.goto(shop.origins[0] + "/again")
@@ -243,8 +244,7 @@ def limited(service, shop, browser):
     visitor = Visitor(browser, shop)
     visitor.agree()
     page = visitor.page
-    for _ in range(24):
-        page.click("#towel-3 .add")
+    visitor.press(*["#towel-3 .add"] * 24)
     visitor.answered(429)
     # A page that is opened during the pause keeps to it too.
     page.goto(shop.origins[0] + "/next")
