@@ -194,7 +194,8 @@
             names.push(name);
             texts.push(text);
         }
-        return {names, body: '{"events":[' + texts.join(',') + ']}'};
+        // What the clock shows, so that one that is wrong is corrected.
+        return {names, body: `{"sentAt":"${new Date().toISOString()}","events":[${texts.join(',')}]}`};
     }
 
     // How long the server wants to be left alone, by all tabs and pages of the site.

@@ -1,5 +1,6 @@
 """What visitors do in the shop. A journey gives its visitors, and what they have done."""
 
+import datetime
 import time
 
 from shop import BRAND, Visitor, compare, launch, until
@@ -11,6 +12,13 @@ CART = {"cartId": "cart-9", "value": 0.3, "currency": "EUR",
         "items": [{"productId": "towel-3", "quantity": 1, "price": 0.3}]}
 CLOCK_STEP = 20_000
 OPT_OUT = "Object.defineProperty(navigator, 'globalPrivacyControl', {get: () => true})"
+WRONG_CLOCK = """
+    const Right = Date, wrongBy = 28 * 365 * 86400e3;
+    Date = class extends Right {
+        constructor(...given) { given.length ? super(...given) : super(Right.now() - wrongBy); }
+        static now() { return Right.now() - wrongBy; }
+    };
+"""
 # Chromium does not tell its driver of the beacons of a page that is left, so the page notes them.
 NOTE_BEACONS = """
     const send = navigator.sendBeacon;
@@ -315,6 +323,19 @@ def back(service, shop, browser):
     return visitor, [view(shop), event("product_view", **SCARF), view(shop)]
 
 
+def wrong_clock(service, shop, browser):
+    """What is done in a browser whose clock is wrong by decades has happened now."""
+    visitor = Visitor(browser, shop, 'data-consent="granted"', WRONG_CLOCK)
+    visitor.page.click("#scarf-1 .look")
+    visitor.delivered()
+    assert visitor.page.evaluate("new Date().getFullYear()") < 2010
+    for found in service.arrived():
+        happened = datetime.datetime.fromisoformat(found["occurredAt"].replace("Z", "+00:00"))
+        assert abs(time.time() - happened.timestamp()) < 300, found
+    visitor.leave()
+    return visitor, [view(shop), event("product_view", **SCARF)]
+
+
 def strangers(service, shop, browser):
     """A browser that is handed on is another visitor after a reset; a page loaded in advance is none yet."""
     visitor = Visitor(browser, shop, f'data-consent="granted" data-endpoint="{service.base}/"', """
@@ -386,5 +407,6 @@ def mistakes(service, shop, browser):
 
 
 JOURNEYS = [
-    shopping, before_consent, denial, navigation, offline, leaving, limited, tabs, back, strangers, mistakes,
+    shopping, before_consent, denial, navigation, offline, leaving, limited, tabs, back, wrong_clock, strangers,
+    mistakes,
 ]
