@@ -115,6 +115,14 @@ public actor Installation {
         return ids.count
     }
 
+    /// Sends `signal` to the processes whose command line contains `text`; gives how many there were.
+    @discardableResult
+    public func signal(_ signal: Int32, toProcessesMatching text: String) -> Int {
+        let ids = processes(matching: text)
+        for id in ids { kill(id, signal) }
+        return ids.count
+    }
+
     /// Stops everything that is left and takes the directory away.
     public func remove() async {
         await stop()

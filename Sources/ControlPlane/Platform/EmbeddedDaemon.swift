@@ -81,7 +81,9 @@ private struct EmbeddedStart: Service {
     func run() async throws {
         do {
             let (reign, lead) = try await cancelWhenGracefulShutdown {
-                let reign = Reign(ground: try await stand())
+                let ground = try await stand()
+                try await awaitDatabase(ground)
+                let reign = Reign(ground: ground)
                 return (reign, try await reign.prepare())
             }
             try await reign.run(lead, supervisor: supervisor, in: group) {
@@ -92,6 +94,28 @@ private struct EmbeddedStart: Service {
         } catch {
             guard Task.isShuttingDownGracefully else { throw error }
             logger.info("stopped before everything was up")
+        }
+    }
+
+    /// How long the database may take until it accepts connections: as long as it recovers.
+    private static let recovery = Duration.seconds(600)
+    private static let pause = Duration.milliseconds(200)
+
+    /// Waits until the database accepts connections. One that was found running may have been about to end,
+    /// and the next one recovers first.
+    private func awaitDatabase(_ ground: Ground) async throws {
+        let deadline = ContinuousClock.now + EmbeddedStart.recovery
+        var hasSaid = false
+        while true {
+            do {
+                try await PostgresConnection.connect(ground.administrator, on: ground.reactor).close()
+                return
+            } catch let fault as Fault where fault.code == .unavailable && .now < deadline {
+                if !hasSaid { logger.notice("waiting for the database", metadata: ["reason": "\(fault)"]) }
+                hasSaid = true
+                try await Task.sleep(for: EmbeddedStart.pause)
+                try await supervisor.awaitReady("postgres")
+            }
         }
     }
 
