@@ -68,7 +68,9 @@ struct OpenAPITests {
         .currency: "SentCurrency", .instant: "SentInstant", .version: "SentVersion", .items: "SentItems",
     ]
 
-    @Test("what it says of the properties of events is what the catalogue says", arguments: EventType.allCases)
+    @Test(
+        "what it says of the properties of events is what the catalogue says",
+        arguments: EventType.allCases)
     func catalogue(of type: EventType) throws {
         let rules = EventCatalogue.properties(of: type)
         guard !rules.isEmpty else { return }

@@ -110,7 +110,8 @@ struct RateTests {
         try await TestInstance.serving { instance in
             let purchase = """
                 {"type": "purchase", "occurredAt": "2026-01-31T10:00:00Z",
-                 "identifiers": {"email": "a@b.com"}, "properties": {"orderId": "7", "total": "10", "currency": "EUR"}}
+                 "identifiers": {"email": "a@b.com"},
+                 "properties": {"orderId": "7", "total": "10", "currency": "EUR"}}
                 """
             let refund = #"{"type":"refund","properties":{"orderId":"7","amount":"2.5","refundId":"r"}}"#
             for (event, status) in [(purchase, 200), (refund, 204)] {

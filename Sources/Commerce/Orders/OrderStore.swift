@@ -36,7 +36,8 @@ struct OrderStore {
     ) async throws -> [OrderChange] {
         guard !versions.isEmpty else { return [] }
         return try OrderStore.changes(
-            try await transaction.run(OrderStore.sent(versions) + sorted + upsert(currency) + OrderStore.counted))
+            try await transaction.run(
+                OrderStore.sent(versions) + sorted + upsert(currency) + OrderStore.counted))
     }
 
     /// The versions as the rows of `sent`.

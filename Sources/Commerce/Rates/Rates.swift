@@ -93,7 +93,8 @@ public struct Rates: Sendable {
             guard isRate(rate.rate) else {
                 throw wrong(
                     "rate",
-                    "expected a decimal above 0 and at most \(maximumRate), of at most \(maximumPlaces) places")
+                    "expected a decimal above 0 and at most \(maximumRate), of at most "
+                        + "\(maximumPlaces) places")
             }
             guard days.insert("\(rate.currency) \(rate.day)").inserted else {
                 throw wrong("day", "\(rate.currency) of \(rate.day) is there twice")
