@@ -91,9 +91,13 @@ public struct EventStreamWriter {
     public mutating func send(_ name: String, id: String? = nil, json value: some Encodable) async throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let data = String(decoding: try encoder.encode(value), as: UTF8.self)
+        try await send(name, id: id, text: String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// Writes an event whose data is `text`, JSON without a line break.
+    public mutating func send(_ name: String, id: String? = nil, text: String) async throws {
         let place = id.map { "id: \($0)\n" } ?? ""
-        try await write("\(place)event: \(name)\ndata: \(data)\n\n")
+        try await write("\(place)event: \(name)\ndata: \(text)\n\n")
     }
 
     /// Writes a comment, by which the client and what is between know that the stream lives.
@@ -125,4 +129,9 @@ private final class WritingSince: Sendable {
             try await Task.sleep(until: deadline, clock: .continuous)
         }
     }
+}
+
+extension HTTPField.Name {
+    /// `Last-Event-ID`: the id of the last event that a client has had of a stream which was cut.
+    public static let lastEventID = HTTPField.Name("Last-Event-ID")!
 }

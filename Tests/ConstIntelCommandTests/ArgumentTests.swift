@@ -102,7 +102,7 @@ import Testing
                     || command.configuration.discussion.contains("Example:\n  echo"), "\(command)")
             waiting += command.configuration.subcommands
         }
-        #expect(count == 127)
+        #expect(count == 128)
         let outcome = await constintel(["--help"], environment: [:])
         #expect(outcome.status == 0)
         for status in ["0   done", "1   refused", "2   the service", "3   done, but", "64  wrong"] {

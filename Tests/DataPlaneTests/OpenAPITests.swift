@@ -124,6 +124,8 @@ struct OpenAPITests {
             try await check(instance, "/api/profiles", query: "?email=ana@example.com")
             let event = try await item("/api/events?limit=1", of: "/api/events", instance)
             try await check(instance, "/api/events", query: "?limit=200")
+            try await check(instance, "/api/events/feed", query: "?limit=200&test=true")
+            try await check(instance, "/api/events/feed", query: "?cursor=newest")
             try await check(instance, "/api/events/{id}", id: event)
             try await check(instance, "/api/monitoring/stats")
             try await check(instance, "/api/monitoring/health")

@@ -104,6 +104,7 @@ struct RetentionTests {
                 try columns.decode(String.self) == [
                     "id", "created_at", "event_type", "occurred_at", "channel", "source", "event_key",
                     "payload", "test", "placed_on", "customer_profile_id", "stands_for",
+                    "position",
                 ], "add a new column to checkpoint_of, and to what alike means where it plays a part")
         }
     }

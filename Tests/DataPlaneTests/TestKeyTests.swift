@@ -12,7 +12,9 @@ import Testing
 @Suite("A test key", .timeLimit(.minutes(5)))
 struct TestKeyTests {
     /// Tables in which test events leave something: themselves, that they came, and how many.
-    private static let kept: Set = ["customer_raw_event", "event_key", "event_meter", "api_key_use"]
+    private static let kept: Set = [
+        "customer_raw_event", "event_key", "event_feed", "event_meter", "api_key_use",
+    ]
 
     @Test("sends what a live key has sent, and more, and no figure moves in any table", arguments: [3, 4])
     func sameHistory(seed: Int) async throws {

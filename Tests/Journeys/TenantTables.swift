@@ -52,6 +52,7 @@ struct TenantTables: Equatable {
         place_version, \(identifier("t.placed_on")), \(identifier("t.profile_id"))
         """,
         "brand_totals": "events, profiles",
+        "event_feed": "position",
         "order_adjustment": """
         source, order_id, kind, known_by, adjustment_id, version, \(event("t.event_id")), amount, currency
         """,

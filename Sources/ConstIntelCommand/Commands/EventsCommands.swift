@@ -12,7 +12,8 @@ struct EventsGroup: AsyncParsableCommand {
               constintel events list --brand acme --limit 5
             """,
         subcommands: [
-            EventsImport.self, EventsSend.self, EventsList.self, EventsShow.self, EventsTypes.self,
+            EventsImport.self, EventsSend.self, EventsList.self, EventsShow.self, EventsFeed.self,
+            EventsTypes.self,
         ])
 }
 

@@ -106,18 +106,8 @@ struct EventRoutes: Sendable {
         let doing = "list the events"
         _ = try context.require(.eventsRead, doing: doing)
         var filter = EventListStore.Filter()
-        if let name = request.query("type") {
-            guard let type = EventType(rawValue: name) else {
-                throw Fault(.invalid, doing: doing, "there is no type '\(name)'", field: "type")
-            }
-            filter.type = type
-        }
-        if let text = request.query("profile") {
-            guard let profile = ProfileID(text) else {
-                throw Fault(.invalid, doing: doing, "expected a UUID", field: "profile")
-            }
-            filter.profile = profile
-        }
+        filter.type = try request.eventType(doing: doing)
+        filter.profile = try request.profile(doing: doing)
         let limit = try request.pageLimit(doing: doing)
         let found = try await stored.list(
             filter, behind: try request.pageCursor(doing: doing), limit: limit + 1)

@@ -19,12 +19,7 @@ struct OrderRoutes: Sendable {
         let doing = "list the orders"
         _ = try context.require(.ordersRead, doing: doing)
         var filter = OrderListStore.Filter()
-        if let text = request.query("profile") {
-            guard let profile = ProfileID(text) else {
-                throw Fault(.invalid, doing: doing, "expected a UUID", field: "profile")
-            }
-            filter.profile = profile
-        }
+        filter.profile = try request.profile(doing: doing)
         if let id = request.query("orderId") {
             guard id.utf8.count <= EventLimits.keyBytes, !id.utf8.contains(0) else {
                 throw Fault(

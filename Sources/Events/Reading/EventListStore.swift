@@ -19,7 +19,8 @@ public struct EventListStore: Sendable {
 
     public init(database: PostgresPool) { self.database = database }
 
-    private static let document: SQL = """
+    /// An event as the API shows it.
+    static let document: SQL = """
         json_build_object(
             'id', e.id, 'brandId', (select brand_id from brand_state), 'eventId', e.event_key,
             'source', e.source,

@@ -42,7 +42,7 @@ public struct EventStore: Sendable {
         return Set(try rows.map { try $0.decode(EventID.self) })
     }
 
-    /// Writes the raw events and counts those that count.
+    /// Writes the raw events, each at its position in the feed, and counts those that count.
     func insert(_ batch: EventBatch, in transaction: PostgresTransaction) async throws {
         let events = batch.events
         let payloads = events.map { placed in
@@ -54,15 +54,23 @@ public struct EventStore: Sendable {
         }
         try await transaction.run(
             """
+            with moved as (
+                update event_feed set position = position + \(Int64(events.count))
+                returning position - \(Int64(events.count)) as before
+            )
             insert into customer_raw_event
                 (id, created_at, event_type, occurred_at, channel, source, event_key, payload, test,
-                 placed_on, customer_profile_id)
-            select * from unnest(
+                 placed_on, customer_profile_id, position)
+            select sent.id, sent.created_at, event_type, occurred_at, channel, source, event_key, payload,
+                   test, placed_on, profile, before + place
+            from moved cross join unnest(
                 \(events.map(\.id)), \(events.map(\.event.receivedAt)), \(events.map(\.event.type.rawValue)),
                 \(events.map(\.event.occurredAt)), \(events.map(\.event.channel)),
                 \(events.map(\.event.source)), \(events.map(\.event.key)), \(payloads),
                 \(events.map(\.event.isTest)), \(events.map { $0.placement?.identifier }),
-                \(events.map { $0.placement?.profile }))
+                \(events.map { $0.placement?.profile })) with ordinality as sent
+                (id, created_at, event_type, occurred_at, channel, source, event_key, payload, test,
+                 placed_on, profile, place)
             """)
         let counted = Int64(batch.counted.count)
         if counted > 0 { try await transaction.run("update brand_totals set events = events + \(counted)") }

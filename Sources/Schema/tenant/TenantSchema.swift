@@ -12,11 +12,10 @@ public enum TenantSchema {
 
     /// Tables whose rows the instance reads and writes.
     public static let written = [
-        "event_key", "customer_raw_event", "customer_identifier", "identifier_event", "identifier_sign_in",
-        "identifier_owner",
-        "identity_pair", "identity_never", "consent", "manual_merge_queue", "customer_profile",
-        "customer_order", "order_adjustment", "currency_rate", "brand_totals", "order_totals", "event_meter",
-        "api_key_use", "operation", "import_rejection",
+        "event_key", "customer_raw_event", "event_feed", "customer_identifier", "identifier_event",
+        "identifier_sign_in", "identifier_owner", "identity_pair", "identity_never", "consent",
+        "manual_merge_queue", "customer_profile", "customer_order", "order_adjustment", "currency_rate",
+        "brand_totals", "order_totals", "event_meter", "api_key_use", "operation", "import_rejection",
     ]
 
     /// Tables whose rows the instance reads and adds, and can neither change nor take away.

@@ -64,6 +64,7 @@ create table customer_raw_event (
     placed_on           uuid,                             -- the identifier that placed it; kept for ever
     customer_profile_id uuid,                             -- the profile that identifier is in now
     stands_for          bigint,                           -- in a checkpoint: how many events, itself included
+    position            bigint,                           -- in the feed; none in a checkpoint
     primary key (id, created_at)
 ) partition by range (created_at);
 
@@ -72,10 +73,19 @@ create index customer_raw_event_created_at on customer_raw_event (created_at, id
 create index customer_raw_event_profile on customer_raw_event (customer_profile_id, occurred_at desc)
     where customer_profile_id is not null;
 create index customer_raw_event_type on customer_raw_event (event_type, created_at);
+create index customer_raw_event_position on customer_raw_event (position);
 -- The versions of one order.
 create index customer_raw_event_order on customer_raw_event (source, (payload #>> '{properties,orderId}'))
     where event_type = 'purchase';
 create index customer_raw_event_placed_on on customer_raw_event (placed_on) where placed_on is not null;
+
+-- The feed: events have positions without a gap, in the order of their commits, since whoever commits holds the
+-- writer lease. Whoever reads on behind a position misses none.
+create table event_feed (
+    id       smallint primary key default 1 check (id = 1),
+    position bigint not null default 0                    -- of the newest event
+);
+insert into event_feed default values;
 
 -- Catches what no partition was made for, so that nothing is refused; rows in it are an alarm.
 create table customer_raw_event_default partition of customer_raw_event default;
@@ -173,7 +183,7 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
                    where key in ('orderId', 'total', 'currency', 'version', 'updatedAt', 'items', 'refunded',
                                  'cancelled', 'amount', 'refundId', 'consent'))
                when consent is not null then jsonb_build_object('consent', consent) end, '{}')),
-           test, placed_on, customer_profile_id, kept.events::bigint
+           test, placed_on, customer_profile_id, kept.events::bigint, null::bigint
     from received join kept using (id, created_at)
 $$;
 
