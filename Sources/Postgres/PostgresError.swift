@@ -48,6 +48,12 @@ public struct PostgresError: Error, Sendable, Equatable {
     /// The session writes under a leader's term that is over.
     public var isSuperseded: Bool { sqlState == "CI001" }
 
+    /// A role, a schema or a table that was named is not there.
+    public var isUndefined: Bool {
+        ["42P01", "3F000", "42704"].contains(sqlState)
+            || (sqlState == "22023" && message.hasPrefix("role "))
+    }
+
     /// The statement was cancelled by its caller or by a time limit.
     public var isCancellation: Bool { sqlState == "57014" }
 }

@@ -35,6 +35,23 @@ struct KeyTests {
         }
     }
 
+    @Test("keys of a brand whose schema is not there are listed, and were never used")
+    func withoutSchema() async throws {
+        try await TestPlane.with { test in
+            let slug = try TestPlane.slug()
+            try await test.provision(slug)
+            let path = "/api/admin/brands/\(slug)/keys"
+            let made = try await test.call(.post, path, KeyDraft(name: "a")).decode(KeyCreated.self)
+            let (schema, aside) = (slug.schemaName, "\(slug.schemaName)_aside")
+            let brands = test.foundations.brands
+            try await brands.run("alter schema \(identifier: schema) rename to \(identifier: aside)")
+            let listed = try await test.call(.get, path)
+            try await brands.run("alter schema \(identifier: aside) rename to \(identifier: schema)")
+            let keys = try listed.decode(Page<KeyView>.self).items
+            #expect(keys.map(\.publicId) == [made.view.publicId] && keys.first?.lastUsedAt == nil)
+        }
+    }
+
     @Test("a revocation is answered once the brand's schema says it, and can be repeated")
     func revokes() async throws {
         try await TestPlane.with { test in

@@ -234,13 +234,18 @@ struct TenantStore: Sendable {
         """
     }
 
-    /// When keys were last used, by public id, as the instance has written down. It wakes nobody.
+    /// When keys were last used, by public id, as the instance has written down. It wakes nobody. No key of
+    /// a brand that has no schema yet, or none any more, was ever used.
     func keyUses(_ slug: Slug, of keys: [String]) async throws -> [String: Timestamp] {
-        try await pool.transaction { transaction in
-            try await beOwner(slug, in: transaction)
-            let rows = try await transaction.run(
-                "select public_id, last_used_at from api_key_use where public_id = any(\(keys))")
-            return Dictionary(uniqueKeysWithValues: try rows.decode((String, Timestamp).self))
+        do {
+            return try await pool.transaction { transaction in
+                try await beOwner(slug, in: transaction)
+                let rows = try await transaction.run(
+                    "select public_id, last_used_at from api_key_use where public_id = any(\(keys))")
+                return Dictionary(uniqueKeysWithValues: try rows.decode((String, Timestamp).self))
+            }
+        } catch let error as PostgresError where error.isUndefined {
+            return [:]
         }
     }
 
