@@ -233,6 +233,7 @@ struct SegmentRouteTests {
                     try await send(view, from: "https://evil.example").expectProblem(403, .forbidden)
                     try await send(view, from: nil).expectProblem(403, .forbidden)
                 }
+                try await instance.drained()
                 let source = try await instance.brand.database.run(
                     "select distinct source from customer_raw_event")
                 #expect(try source.map { try $0.decode(String.self) } == [Event.browserSource])

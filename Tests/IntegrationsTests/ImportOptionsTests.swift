@@ -53,6 +53,7 @@ struct ImportOptionsTests {
             ("dateFormat", "HH:mm"), ("dateFormat", "yyyy"), ("dateFormat", "day"),
             ("timeZone", "Mars/Olympus"),
             ("timeZone", "../../etc/passwd"), ("source", "a b"), ("source", "a\u{0}"), ("channel", "a\n"),
+            ("source", "api"), ("source", "segment"), ("source", "browser"),
             ("source", String(repeating: "a", count: 65)), ("fileName", "a\u{0}b"), ("fileName", "a\nb"),
             ("map", "email:\u{0}"), ("map", "properties.\u{0}:a"), ("dateFormat", "yyyyMMdd\u{0}"),
             ("fileName", String(repeating: "a", count: 256)),

@@ -106,8 +106,8 @@ struct SegmentReaderTests {
                 ["loyalty_id": "u", "email": "a@b.com", "phone": "+1 202 555 0101"]
             ),
             (
-                #"{"type":"identify","userId":"u","context":{"traits":{"email":"a@b.co","phone":120255501}}}"#,
-                ["loyalty_id": "u", "email": "a@b.co", "phone": "120255501"]
+                #"{"type":"identify","userId":"u","context":{"traits":{"email":"a@b.c","phone":120255501}}}"#,
+                ["loyalty_id": "u", "email": "a@b.c", "phone": "120255501"]
             ),
             (
                 #"{"type":"identify","userId":"z@b.com","traits":{"email":"a@b.com"}}"#, ["email": "z@b.com"]
@@ -151,9 +151,9 @@ struct SegmentReaderTests {
 
     @Test("what the sender's clock says is put right by when it sent")
     func clock() throws {
-        func occurredAt(_ times: String, _ shared: String = "{}") throws -> String {
-            let document = try JSONText.checking(Array(#"{"batch":[0],\#(shared.dropFirst())"#.utf8))
-            let batch = shared == "{}" ? SegmentBatch.Shared.none : try SegmentBatch(document).shared
+        func occurredAt(_ times: String, _ shared: String = "") throws -> String {
+            let document = try JSONText.checking(Array(#"{"batch":[0]\#(shared)}"#.utf8))
+            let batch = try SegmentBatch(document).shared
             return try Segment.read(#"{"type":"page","userId":"u"\#(times)}"#, in: batch).occurredAt
                 .description
         }
@@ -169,7 +169,7 @@ struct SegmentReaderTests {
                 #","timestamp":"2036-01-31T08:00:00.5Z","sentAt":"2036-01-31T08:00:01Z""#)
                 == "2026-01-31T09:59:59.500000Z")
         #expect(
-            try occurredAt(time, #"{"sentAt":"2026-01-31T14:30:00+05:30"}"#) == "2026-01-31T09:00:00Z")
+            try occurredAt(time, #","sentAt":"2026-01-31T14:30:00+05:30""#) == "2026-01-31T09:00:00Z")
         let fault = #expect(throws: Fault.self) {
             try occurredAt(#","timestamp":"2036-01-31T08:00:00Z""#)
         }
@@ -223,7 +223,7 @@ struct SegmentReaderTests {
             try Segment.read(#"{"type":"page","userId":"u","properties":{"p":"\#(large)"}}"#)
         }
         #expect(fault?.code == .tooLarge)
-        let deep = String(repeating: "[", count: 61) + String(repeating: "]", count: 61)
+        let deep = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
         let tooDeep = #expect(throws: Fault.self) {
             try Segment.read(#"{"type":"page","userId":"u","context":{"a":\#(deep)}}"#)
         }

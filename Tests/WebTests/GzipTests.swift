@@ -22,14 +22,17 @@ struct GzipTests {
 
     @Test("is refused when it ends early, is broken, or is followed by something else")
     func malformed() {
-        let text = bytes(1000).gzipped
+        let whole = bytes(1000)
+        let text = whole.gzipped
         for length in [0, 1, 9, 10, text.count / 2, text.count - 8, text.count - 1] {
             #expect(throws: Gzip.Failure.malformed) { try Gzip.inflate(Array(text[..<length]), upTo: 5000) }
         }
         for place in text.indices where ![3, 4, 5, 6, 7, 8, 9].contains(place) {
             var broken = text
             broken[place] ^= 0x10
-            #expect(throws: Gzip.Failure.self, "byte \(place)") { try Gzip.inflate(broken, upTo: 5000) }
+            // Some bits are of codes that nothing uses.
+            let read = try? Gzip.inflate(broken, upTo: 5000)
+            #expect(read == nil || read == whole, "byte \(place)")
         }
         #expect(throws: Gzip.Failure.malformed) { try Gzip.inflate(text + [1, 2, 3], upTo: 5000) }
         #expect(throws: Gzip.Failure.malformed) { try Gzip.inflate(Array("{}".utf8), upTo: 5000) }
@@ -41,8 +44,8 @@ struct GzipTests {
         let bomb = zeros.gzipped
         #expect(bomb.count < 10_000)
         #expect(throws: Gzip.Failure.tooLarge) { try Gzip.inflate(bomb, upTo: zeros.count - 1) }
-        let start = ContinuousClock.now
         let many = Array(repeatElement(bomb, count: 500).joined())
+        let start = ContinuousClock.now
         #expect(throws: Gzip.Failure.tooLarge) { try Gzip.inflate(many, upTo: 1 << 20) }
         #expect(ContinuousClock.now - start < .seconds(2), "4 GB were not unpacked")
     }

@@ -19,10 +19,12 @@ enum WriteKey {
     static func find(in request: Request) async throws -> (Request, String?) {
         guard request.bearerCredential == nil else { return (request, nil) }
         if let user = request.basicUser {
-            guard user.hasPrefix("ci_") else {
-                throw Fault(
-                    .unauthenticated, doing: Authentication.doing,
-                    "the user name of Basic is an API key, and its password is empty")
+            try await request.readBeforeRefusal {
+                guard user.hasPrefix("ci_") else {
+                    throw Fault(
+                        .unauthenticated, doing: Authentication.doing,
+                        "the user name of Basic is an API key, and its password is empty")
+                }
             }
             return (request, user)
         }

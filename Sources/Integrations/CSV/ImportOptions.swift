@@ -67,7 +67,7 @@ public struct ImportOptions: Codable, Sendable, Equatable {
             throw ImportOptions.wrong("timeZone", "there is no time zone '\(self.timeZone)'")
         }
         source = try ImportOptions.name(one("source") ?? "csv", "source")
-        guard !["api", Event.browserSource].contains(source),
+        guard !["api", SegmentReader.source, Event.browserSource].contains(source),
             !source.hasSuffix(EventReader.Sender.testSuffix)
         else {
             throw ImportOptions.wrong("source", "'\(source)' is kept for events that come by the API")

@@ -6,7 +6,7 @@ import Testing
 
 /// SDKs of others, unchanged, to a brand through the edge.
 @Suite(
-    "SDKs of Segment and RudderStack", .serialized,
+    "SDKs of Segment and RudderStack", .serialized, .timeLimit(.minutes(10)),
     .enabled(if: SegmentSDK.areThere, "the SDKs are not there: infra/test.sh fetches them from PyPI"))
 struct SegmentJourney {
     /// Orders of one SDK: more than one of its batches holds.
