@@ -11,7 +11,7 @@ Builds everything and runs the tests against a private PostgreSQL and Redis. FIL
 of test names.
 
   --skip-build   run what was built last
-  --soak         the faults for hours: millions of events, hundreds of kills
+  --soak         the faults for hours: millions of events, hundreds of kills; made-up input for half an hour
   --systemd      only what needs a systemd, in boxes of their own; without root there is none
 TEXT
 }
@@ -169,5 +169,9 @@ if [ -z "$only_systemd" ]; then
     as_service TMPDIR="$work/tmp" CONSTINTEL_TEST_DIRECTORY="$work" "${environment[@]}" \
         "$work/bin/constintelPackageTests.xctest" --testing-library swift-testing \
         --experimental-maximum-parallelization-width 4 ${filter:+--filter "$filter"}
+fi
+if [ -z "$filter$only_systemd" ]; then
+    # A minute of made-up input; in a soak half an hour.
+    "$root/infra/dev/fuzz.sh" "$(if [ -n "$soak" ]; then echo 600; else echo 20; fi)"
 fi
 if [ -z "$filter" ]; then test_systemd; fi
