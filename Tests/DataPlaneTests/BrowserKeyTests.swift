@@ -58,7 +58,7 @@ struct BrowserKeyTests {
                 let instant = occurredAt.map { #","occurredAt":"\#($0)""# } ?? ""
                 let body =
                     #"{"type":"\#(type)"\#(instant),"identifiers":{"cookie_id":"c"},"#
-                    + #""properties":{"total":"1"}}"#
+                    + #""properties":{"total":"1","productId":"p"}}"#
                 return try await instance.post(
                     "/api/events", body, headers: ["Origin": Self.shop], key: key)
             }

@@ -44,7 +44,7 @@ struct RefoldRouteTests {
             let healthy = try await refold(instance, apply: false)
             #expect(healthy.state == .done && healthy.result?.differences == [], "\(healthy)")
             #expect(healthy.kind == "identity.refold" && healthy.counts == ["differences": 0])
-            #expect(healthy.progress == .init(done: 14, total: 14, unit: "events"))
+            #expect(healthy.progress == .init(done: 15, total: 15, unit: "events"))
             for tampering in [
                 "update customer_profile set lifetime_value = 0 where total_orders = 1",
                 "delete from identifier_event", "update customer_raw_event set placed_on = null",

@@ -14,7 +14,9 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     for sender in [EventReader.Sender(source: SegmentReader.source, isTest: false), .browser] {
         let reader = SegmentReader(sender: sender, receivedAt: receivedAt)
         for call in SegmentCall.allCases {
-            if let event = try? reader.event(text, call: call, fallbackKey: "minted") { check(event, receivedAt) }
+            if let event = try? reader.event(text, call: call, fallbackKey: "minted") {
+                check(event, receivedAt)
+            }
         }
         guard let batch = try? SegmentBatch(text) else { continue }
         for message in batch.messages {

@@ -20,11 +20,15 @@ struct ContractJourney {
             let roles: [(UserRole?, Int)] = [
                 (nil, 12), (.brandUser, 8), (.brandOwner, 10), (.operator, 10), (.admin, 40),
             ]
+            // They log in beforehand: what is tried at the log-in by then is too much for one address.
+            var tokens: [UserRole: String] = [:]
+            for role in roles.compactMap(\.0) {
+                tokens[role] = try await token(of: role, in: installation)
+            }
             for (role, seconds) in roles {
-                var token: String?
-                if let role { token = try await self.token(of: role, in: installation) }
                 try await check(
-                    schemathesis, as: role?.rawValue ?? "nobody", with: token, seconds, installation)
+                    schemathesis, as: role?.rawValue ?? "nobody", with: role.flatMap { tokens[$0] }, seconds,
+                    installation)
             }
         }
     }
@@ -34,7 +38,7 @@ struct ContractJourney {
         try await withInstallation { installation in
             let schemathesis = Schemathesis(
                 room: "DataPlane", url: "http://\(installation.edge)/b/acme",
-                without: ["followOperation", "scrapeMetrics"])
+                without: ["followOperation", "followFeed", "scrapeMetrics"])
             for (name, seconds) in [("live", 36), ("test", 8)] {
                 let made = try await installation.run(
                     "key", "create", "acme", "--name", name, "--environment", name, "--output", "json")
