@@ -118,7 +118,13 @@ extension Installation {
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(ByteBuffer(bytes: body)) }
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-        let bytes = try await response.body.collect(upTo: 16 << 20)
+        var bytes = ByteBuffer()
+        // A stream of events may never end; how it begins is what it gives.
+        let isStream = response.headers.first(name: "content-type") == "text/event-stream"
+        for try await part in response.body {
+            bytes.writeImmutableBuffer(part)
+            if isStream || bytes.readableBytes > 16 << 20 { break }
+        }
         let fields = response.headers.map { "\($0.name): \($0.value)" }.joined(separator: "\n")
         return Reply(
             status: Int(response.status.code), text: "\(fields)\n\n\(String(buffer: bytes))",
