@@ -69,7 +69,9 @@ extension OpenAPIDocument {
         if let value = schema["examples"]?.sequence?.first ?? schema["enum"]?.sequence?.first {
             return value.any
         }
-        if let choice = (schema["oneOf"] ?? schema["anyOf"])?.sequence?.first { return try sample(choice) }
+        if schema["type"] == nil, let choice = (schema["oneOf"] ?? schema["anyOf"])?.sequence?.first {
+            return try sample(choice)
+        }
         let type = schema["type"]?.string ?? schema["type"]?.sequence?.first?.string
         switch type {
         case "object":

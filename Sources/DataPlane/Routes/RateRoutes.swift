@@ -53,9 +53,9 @@ struct RateRoutes: Sendable {
     @Sendable private func withdraw(_ request: Request, _ context: WebContext) async throws -> Response {
         let doing = "take the rate back"
         _ = try context.require(.ordersWrite, doing: doing)
-        let currency = try code(try context.parameter("currency"), doing: doing)
-        guard let day = Day(try context.parameter("day")) else {
-            throw Fault(.invalid, doing: doing, "expected a day such as 2026-01-31", field: "day")
+        let (code, text) = (try context.parameter("currency"), try context.parameter("day"))
+        guard let currency = Currency(code), let day = Day(text) else {
+            throw Fault(.notFound, doing: doing, "there is no rate of \(code) of \(text)")
         }
         return try WebResponse.json(try await rates.withdraw(currency, on: day))
     }
