@@ -272,7 +272,9 @@ public struct Instance: Sendable {
             acceptance: acceptance, commits: parts.intake.commits,
             stored: EventListStore(database: parts.database), profiles: profiles
         ).add(to: api)
-        EventFeedRoutes(feed: EventFeedStore(database: parts.database)).add(to: api)
+        EventFeedRoutes(
+            feed: EventFeedStore(database: parts.database), brand: parts.brand, clock: clock
+        ).add(to: api)
     }
 
     /// What is served to everybody as it is.

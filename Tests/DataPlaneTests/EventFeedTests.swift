@@ -3,6 +3,7 @@ import Contract
 import Foundation
 import Kernel
 import Postgres
+import Sealing
 import TestSupport
 import Testing
 
@@ -136,6 +137,22 @@ struct EventFeedTests {
             let live = try await instance.liveFeed(lastEventID: "newest")
             try await send(5..<8)
             #expect(try await live.ids(3) == ["6", "7", "8"])
+            let lent = try await TestInstance.mintKey(instance.brand)
+            let ending = try await instance.liveFeed(lastEventID: "7", key: lent)
+            #expect(try await ending.ids(1) == ["8"])
+            let another = try await instance.liveFeed(lastEventID: "8", key: lent)
+            try await instance.brand.database.run(
+                """
+                with revoked as (
+                    update api_key set revoked_at = now()
+                    where public_id = \(try #require(APIKeyText.parse(lent)).publicId)
+                )
+                update brand_state set revision = revision + 1
+                """)
+            // It ends by itself, long before it would be asked to come again.
+            #expect(try await another.body.collect(upTo: 1 << 16).readableBytes > 0)
+            try await instance.call("GET", "/api/events/feed?cursor=99").expectProblem(
+                400, .invalid, "cursor", "the newest event has the position 8")
             for (query, status, field) in [
                 ("cursor=x", 400, "cursor"), ("cursor=-1", 400, "cursor"), ("type=dance", 400, "type"),
                 ("profile=1", 400, "profile"), ("test=2", 400, "test"),
@@ -151,10 +168,12 @@ struct EventFeedTests {
 
 extension TestInstance {
     /// A stream of the feed that has begun.
-    fileprivate func liveFeed(lastEventID: String) async throws -> HTTPClientResponse {
+    fileprivate func liveFeed(
+        lastEventID: String, key: String? = nil
+    ) async throws -> HTTPClientResponse {
         let socket = (directory + "/s").addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
         var request = HTTPClientRequest(url: "http+unix://\(socket)/api/events/feed/live")
-        request.headers.add(name: "Authorization", value: "Bearer \(key)")
+        request.headers.add(name: "Authorization", value: "Bearer \(key ?? self.key)")
         request.headers.add(name: "Last-Event-ID", value: lastEventID)
         let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
         #expect(response.status == .ok && response.headers.first(name: "content-type") == "text/event-stream")

@@ -31,12 +31,19 @@ struct Omission: CustomTestStringConvertible {
     static let crowds = Omission("events with many identifiers", "> 3 as stays", "> 9 as stays")
 
     static let signIns = Omission("sign-ins", weak, "\(weak) and not \(strong)")
-    static let orders = Omission("versions of orders", "event_type = 'purchase'\n                   or ", "")
+    private static let aboutOrders =
+        "event_type in ('purchase', 'refund', 'cancellation')\n                   or "
+
+    static let orders = Omission("versions of orders", aboutOrders, "")
+    static let adjustments = Omission(
+        "refunds and cancellations", aboutOrders, "event_type = 'purchase'\n                   or ")
+    static let amounts = Omission("what a refund says of its amount", "'amount', ", "")
 
     /// Each other part of a checkpoint.
     static let all = [
         Omission("events with weak identifiers alone", weak, "\(weak) and \(strong)"),
-        Omission("that something is a sign-out", "in ('purchase', 'sign_out')", "= 'purchase'"),
+        Omission(
+            "that something is a sign-out", "is_about_order or event_type = 'sign_out'", "is_about_order"),
         Omission("what a purchase says of its version", "'version', ", ""),
         Omission("consent", "when consent is not null then", "when false then"),
         Omission(

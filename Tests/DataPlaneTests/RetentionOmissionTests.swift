@@ -41,6 +41,30 @@ struct RetentionOmissionTests {
             })
     }
 
+    @Test("each refund and cancellation stays, of guests too, with what it says", arguments: [0, 1])
+    func adjustments(_ place: Int) async throws {
+        let sold = try (0..<5).map { number in
+            try Event.sample(
+                "p\(number)", .purchase, [.email: "asha@example.com"],
+                properties: #"{"orderId":"o-\#(number)","total":"10"}"#)
+        }
+        let refunded = try (0..<4).map { number in
+            try Event.sample(
+                "r\(number)", .refund, [:],
+                properties: #"{"orderId":"o-\#(number)","amount":"\#(number + 1)"}"#)
+        }
+        let cancelled = try Event.sample("c", .cancellation, [:], properties: #"{"orderId":"o-4"}"#)
+        let omission = [Omission.adjustments, .amounts][place]
+        if place == 0 { return try await expectNeeded(omission, by: sold + refunded + [cancelled]) }
+        // Without its amount a refund cannot be read any more.
+        try await TestBrand.with { brand in
+            try await brand.forget(omission)
+            try await brand.write(sold + refunded)
+            #expect(try await brand.fold(receivedBefore: brand.monthEnd) > 0)
+            await #expect(throws: Fault.self) { try await brand.refold() }
+        }
+    }
+
     /// Folds the month of `events` by a checkpoint that forgets nothing, and by one that forgets something.
     private func expectNeeded(_ omission: Omission, by events: [Event]) async throws {
         for forgotten in [nil, omission] {

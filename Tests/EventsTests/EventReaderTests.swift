@@ -95,6 +95,9 @@ struct EventReaderTests {
         #expect(try occurred(#""sentAt":"1980-01-01T00:00:00Z""#) == EventReaderTests.receivedAt)
         let hour = #""occurredAt":"2026-01-31T09:00:00Z""#
         #expect(try occurred(hour) == EventReaderTests.receivedAt - .seconds(3600))
+        // What lies between within five minutes is the way.
+        let way = #""occurredAt":"2026-01-31T09:00:00Z","sentAt":"2026-01-31T09:55:00Z""#
+        #expect(try occurred(way) == EventReaderTests.receivedAt - .seconds(3600))
         for (fields, field) in [
             (#""sentAt":"yesterday""#, "sentAt"), (#""sentAt":5"#, "sentAt"),
             (#""occurredAt":"2026-02-03T00:00:00Z","sentAt":"2026-01-31T10:00:00Z""#, "occurredAt"),

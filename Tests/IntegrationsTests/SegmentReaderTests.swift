@@ -149,6 +149,14 @@ struct SegmentReaderTests {
         #expect(try Segment.read(message).sent == expected)
     }
 
+    @Test("what a batch says for all of its messages has a limit: each of them carries it")
+    func sharedContext() throws {
+        let text = String(repeating: "x", count: EventLimits.eventBytes)
+        let document = try JSONText.checking(Array(#"{"batch":[0],"context":{"x":"\#(text)"}}"#.utf8))
+        let fault = #expect(throws: Fault.self) { try SegmentBatch(document) }
+        #expect(fault?.code == .tooLarge && fault?.field == "context")
+    }
+
     @Test("what the sender's clock says is put right by when it sent")
     func clock() throws {
         func occurredAt(_ times: String, _ shared: String = "") throws -> String {

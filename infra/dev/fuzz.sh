@@ -38,7 +38,7 @@ compile() {
 
 # What of a room reads input; the rest of it needs servers.
 events=("$root"/Sources/Events/{Event,Purchase,OrderAdjustment,ConsentStatement}.swift
-    "$root"/Sources/Events/{JSON,Catalogue}/*.swift "$root"/Sources/Events/Intake/Event{Reader,Envelope}.swift)
+    "$root"/Sources/Events/{JSON,Catalogue}/*.swift "$root"/Sources/Events/Intake/{EventReader,EventEnvelope,SenderClock}.swift)
 integrations=("$root"/Sources/Integrations/Segment/*.swift
     "$root"/Sources/Integrations/CSV/{DelimitedParser,RateFile,RowReader,ImportOptions,ImportDates}.swift)
 

@@ -85,12 +85,12 @@ extension OrderStore {
             select o.* from \(table) o
             where o.currency = any(\(currencies.sorted()))
               and o.ordered_at >= \(first.description)::date::timestamp at time zone 'UTC'
-              and o.ordered_at < \(last.adding(days: RateStore.reachDays).description)::date::timestamp
+              and o.ordered_at < (\(last.description)::date + \(RateStore.reachDays)::int)::timestamp
                       at time zone 'UTC'
               and o.rate is distinct from rate_on(o.currency, o.ordered_at, \(currency))
             """
-        let orders = try await transaction.run("select count(*) from (\(repriced)) as repriced")[0]
-            .decode(Int64.self)
+        // It may be about every order of years, and commits wait for it.
+        try await transaction.run("set local statement_timeout = '10min'")
         let rows = try await transaction.run(
             """
             with before as (\(repriced)),
@@ -99,8 +99,12 @@ extension OrderStore {
                 set rate = rate_on(o.currency, o.ordered_at, \(currency)), updated_at = now()
                 from before b where o.id = b.id
                 returning o.*
-            )
-            """ + OrderStore.counted)
-        return (orders, try OrderStore.changes(rows))
+            ),
+            summed as (\(OrderStore.counted))
+            select repriced.orders, profile_id, currency, coalesce(sum_orders, 0), coalesce(sum_value, '0'),
+                   coalesce(sum_converted, '0'), coalesce(sum_without_rate, 0)
+            from (select count(*) as orders from after) as repriced left join summed on true
+            """)
+        return try OrderStore.repriced(rows)
     }
 }

@@ -45,7 +45,7 @@ public struct OrderListStore: Sendable {
         if let cursor { condition += " and (o.ordered_at, o.id) < (\(cursor.instant), \(cursor.id))" }
         if let profile = filter.profile { condition += " and o.profile_id = \(profile)" }
         if let id = filter.orderID { condition += " and o.known_by = 'order' and o.order_id = \(id)" }
-        if filter.isWithoutRate { condition += " and o.rate is null" }
+        if filter.isWithoutRate { condition += " and o.rate is null and not o.is_cancelled" }
         let rows = try await database.run(
             """
             select o.ordered_at, o.id, json_build_object(\(OrderListStore.fields))::text

@@ -145,8 +145,8 @@ struct OrderStore {
 
     /// What the sums change by, of the rows of orders `before` and `after` a statement.
     static let counted: SQL = """
-        select profile_id, currency, sum(orders)::bigint, sum(value)::text, sum(converted)::text,
-               sum(without_rate)::bigint
+        select profile_id, currency, sum(orders)::bigint as sum_orders, sum(value)::text as sum_value,
+               sum(converted)::text as sum_converted, sum(without_rate)::bigint as sum_without_rate
         from (
             select profile_id, currency, (not is_cancelled)::int as orders, value,
                    coalesce(brand_value, 0) as converted,
@@ -170,6 +170,23 @@ struct OrderStore {
                 profile: profile, currency: currency, orders: orders, value: value, converted: converted,
                 withoutRate: withoutRate)
         }
+    }
+
+    /// Reads the same behind the number of orders that were looked at; without a currency there is no change.
+    static func repriced(_ rows: PostgresRows) throws -> (orders: Int64, changes: [OrderChange]) {
+        var count: Int64 = 0
+        var changes: [OrderChange] = []
+        for row in rows {
+            let (orders, profile, currency, sum, value, converted, withoutRate) = try row.decode(
+                (Int64, ProfileID?, String?, Int64, String, String, Int64).self)
+            count = orders
+            guard let currency else { continue }
+            changes.append(
+                OrderChange(
+                    profile: profile, currency: currency, orders: sum, value: value, converted: converted,
+                    withoutRate: withoutRate))
+        }
+        return (count, changes)
     }
 
     /// Adds changes to the brand's totals and to the profiles that have the orders.

@@ -35,6 +35,10 @@ package struct RefoldOrderStore {
 
     private static var adjustments: RefoldCheck {
         let key: SQL = "source, order_id, kind, known_by, adjustment_id"
+        let isSame: SQL = """
+            (f.source, f.order_id, f.kind, f.known_by, f.adjustment_id)
+                = (a.source, a.order_id, a.kind, a.known_by, a.adjustment_id)
+            """
         let says: (SQL) -> SQL = { row in
             """
             coalesce((\(row)).amount || ' ' || coalesce((\(row)).currency, 'of its order''s currency')
@@ -55,12 +59,13 @@ package struct RefoldOrderStore {
             corrections: [
                 """
                 delete from order_adjustment a
-                where not exists (select from refold_adjustment f where f is not distinct from a)
+                where not exists (
+                    select from refold_adjustment f where \(isSame) and f is not distinct from a)
                 """,
                 """
                 insert into order_adjustment
                 select * from refold_adjustment f
-                where not exists (select from order_adjustment a where a is not distinct from f)
+                where not exists (select from order_adjustment a where \(isSame))
                 """,
             ])
     }

@@ -40,6 +40,7 @@ enum WriteKey {
 
     private static func key(in bytes: [UInt8]) -> String? {
         guard let document = try? JSONText.checking(bytes) else { return nil }
-        return document.members.first { $0.name == "writeKey" }?.value.string
+        let key = document.members.first { $0.name == "writeKey" }?.value.string
+        return key.flatMap { $0.hasPrefix("ci_") ? $0 : nil }
     }
 }

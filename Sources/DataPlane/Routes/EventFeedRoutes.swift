@@ -11,7 +11,14 @@ struct EventFeedRoutes: Sendable {
     private static let period = Duration.milliseconds(250)
     private static let doing = "read the feed of events"
 
+    /// Events that a live feed reads at a time: all of its readers hold so many in memory.
+    private static let liveEvents = 20
+    /// How long a user's live feed lasts, whose token is not looked at again: as long as the token.
+    private static let longestOfUser = Duration.seconds(600)
+
     let feed: EventFeedStore
+    let brand: BrandFollower
+    let clock: any WallClock
     let streams = EventStreams()
 
     func add(to router: RouterGroup<WebContext>) {
@@ -20,7 +27,7 @@ struct EventFeedRoutes: Sendable {
     }
 
     @Sendable private func page(_ request: Request, _ context: WebContext) async throws -> Response {
-        let filter = try filter(request, context)
+        let (filter, _) = try filter(request, context)
         let limit = try request.pageLimit(doing: EventFeedRoutes.doing)
         let cursor = try await cursor(request.query("cursor"))
         let page = try await feed.page(filter, behind: cursor, limit: limit, doing: EventFeedRoutes.doing)
@@ -30,37 +37,52 @@ struct EventFeedRoutes: Sendable {
     /// Server-sent events, one for each event, whose id is the cursor behind it. A client that comes again
     /// sends the last as `Last-Event-ID`, and misses none.
     @Sendable private func follow(_ request: Request, _ context: WebContext) async throws -> Response {
-        let filter = try filter(request, context)
+        let (filter, principal) = try filter(request, context)
         let sent = request.headers[.lastEventID].flatMap { $0.isEmpty ? nil : $0 } ?? request.query("cursor")
-        let limit = RequestLimits.pageItems
+        let start = try await cursor(sent)
         // What is wrong with the cursor is said before the stream begins.
-        let first = try await feed.page(
-            filter, behind: try await cursor(sent), limit: limit, doing: EventFeedRoutes.doing)
-        return try streams.open(doing: EventFeedRoutes.doing) { [feed] events in
-            let deadline = ContinuousClock.now + EventStreams.longest
-            var (page, spoke) = (first, ContinuousClock.now)
+        _ = try await feed.page(filter, behind: start, limit: 1, doing: EventFeedRoutes.doing)
+        let limit = EventFeedRoutes.liveEvents
+        return try streams.open(doing: EventFeedRoutes.doing) { [self] events in
+            let deadline = ContinuousClock.now + longest(for: principal)
+            var (cursor, spoke) = (start, ContinuousClock.now)
             // The client learns at once that it is heard, also when nothing comes for a while.
             try await events.heartbeat()
-            while true {
+            while !Task.isShuttingDownGracefully, .now < deadline, mayRead(principal) {
+                let page = try await feed.page(
+                    filter, behind: cursor, limit: limit, doing: EventFeedRoutes.doing)
                 for event in page.events {
                     try await events.send("event", id: "\(event.position)", text: event.json)
                     spoke = .now
                 }
-                guard !Task.isShuttingDownGracefully, .now < deadline else { return }
-                if page.isLast { try await Task.sleep(for: EventFeedRoutes.period) }
+                cursor = page.next
                 if ContinuousClock.now - spoke >= EventStreams.heartbeat {
                     try await events.heartbeat()
                     spoke = .now
                 }
-                page = try await feed.page(
-                    filter, behind: page.next, limit: limit, doing: EventFeedRoutes.doing)
+                if page.isLast { try await Task.sleep(for: EventFeedRoutes.period) }
             }
         }
     }
 
-    private func filter(_ request: Request, _ context: WebContext) throws -> EventFeedStore.Filter {
+    private func longest(for principal: Principal) -> Duration {
+        if case .user = principal.kind { EventFeedRoutes.longestOfUser } else { EventStreams.longest }
+    }
+
+    /// Whether a key still works, and its brand is open, while its stream goes on.
+    private func mayRead(_ principal: Principal) -> Bool {
+        guard case .key(let publicID) = principal.kind else { return true }
+        guard let projection = try? brand.projection(), let key = projection.keys[publicID] else {
+            return false
+        }
+        return key.works(at: clock.now()) && (try? projection.requireOpen(doing: "")) != nil
+    }
+
+    private func filter(
+        _ request: Request, _ context: WebContext
+    ) throws -> (EventFeedStore.Filter, Principal) {
         let doing = EventFeedRoutes.doing
-        _ = try context.require(.eventsRead, doing: doing)
+        let principal = try context.require(.eventsRead, doing: doing)
         var filter = EventFeedStore.Filter()
         filter.type = try request.eventType(doing: doing)
         filter.profile = try request.profile(doing: doing)
@@ -70,7 +92,7 @@ struct EventFeedRoutes: Sendable {
             }
             filter.areTestsShown = isAsked
         }
-        return filter
+        return (filter, principal)
     }
 
     /// A position, or `newest`; nil for the oldest event that is kept.

@@ -104,12 +104,11 @@ public struct EventReader: Sendable {
         return type
     }
 
-    /// When it happened by our clock. A sender whose clock is wrong says what it shows (`sentAt`): what lies
-    /// between that and the receipt is what it is wrong by.
+    /// When it happened by our clock. A sender whose clock may be wrong says what it shows (`sentAt`).
     private func occurredAt(_ fields: JSONFields) throws(Fault) -> Timestamp {
         let sent = try fields.instant("sentAt") ?? sentAt
-        guard var instant = try fields.instant("occurredAt") else { return receivedAt }
-        if let sent { instant = instant + (receivedAt - sent) }
+        guard let said = try fields.instant("occurredAt") else { return receivedAt }
+        let instant = SenderClock.corrected(said, sentAt: sent, receivedAt: receivedAt)
         if let broken = EventReader.disbelief(in: instant, receivedAt: receivedAt) {
             throw fields.fault("occurredAt", broken)
         }

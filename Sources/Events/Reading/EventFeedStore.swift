@@ -46,7 +46,11 @@ public struct EventFeedStore: Sendable {
     ) async throws -> Page {
         // Read first: what is committed up to here is seen by what is read next.
         let newest = try await newest()
-        if let cursor, cursor >= newest { return Page(events: [], next: cursor, isLast: true) }
+        guard cursor ?? 0 <= newest else {
+            throw Fault(
+                .invalid, doing: doing, "the newest event has the position \(newest)", field: "cursor")
+        }
+        if cursor == newest { return Page(events: [], next: newest, isLast: true) }
         let oldest = try await database.run(
             "select position from customer_raw_event where position is not null order by position limit 1"
         ).first?.decode(Int64.self)

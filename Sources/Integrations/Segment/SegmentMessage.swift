@@ -48,7 +48,12 @@ public struct SegmentBatch: Sendable {
                 .tooLarge, doing: doing, "a batch has at most \(EventLimits.batchEvents) messages",
                 field: "batch")
         }
-        shared = Shared(sentAt: fields.value("sentAt"), context: fields.value("context"))
+        let context = fields.value("context")
+        guard context?.bytes.count ?? 0 <= EventLimits.eventBytes else {
+            throw Fault(
+                .tooLarge, doing: doing, "it has more than \(EventLimits.eventBytes) bytes", field: "context")
+        }
+        shared = Shared(sentAt: fields.value("sentAt"), context: context)
     }
 }
 
@@ -78,17 +83,8 @@ struct SegmentMessage {
         timeField = fields.value("originalTimestamp") == nil ? "timestamp" : "originalTimestamp"
         let sentAt = try SegmentMessage.instant(fields.value("sentAt") ?? shared.sentAt, "sentAt")
         occurredAt = try SegmentMessage.instant(fields.value(timeField), timeField).map {
-            SegmentMessage.corrected($0, sentAt: sentAt, receivedAt: receivedAt)
+            SenderClock.corrected($0, sentAt: sentAt, receivedAt: receivedAt)
         }
-    }
-
-    /// When something happened by the receiver's clock, told by a sender whose clock may be wrong.
-    ///
-    /// The rule of the Segment spec: what the sender's clock says of the sending is compared with the
-    /// receipt.
-    static func corrected(_ instant: Timestamp, sentAt: Timestamp?, receivedAt: Timestamp) -> Timestamp {
-        guard let sentAt else { return instant }
-        return receivedAt - (sentAt - instant)
     }
 
     private static func call(_ fields: SegmentFields, _ path: SegmentCall?) throws(Fault) -> SegmentCall {

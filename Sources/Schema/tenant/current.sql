@@ -154,7 +154,7 @@ create function checkpoint_of(first timestamptz, behind timestamptz)
         select e.*, payload -> 'identifiers' as carried, payload #> '{properties,consent}' as consent,
                event_type in ('purchase', 'refund', 'cancellation') as is_about_order,
                source <> 'browser' as ties,
-               event_type = 'purchase'
+               event_type in ('purchase', 'refund', 'cancellation')
                    or payload -> 'identifiers' ?| array['device_id', 'cookie_id', 'qr_id']
                    or (select count(*) from jsonb_object_keys(payload -> 'identifiers') as kind
                        where kind in ('phone', 'whatsapp', 'email', 'loyalty_id', 'upi_id')) > 3 as stays
@@ -389,7 +389,7 @@ create table customer_profile (
     id               uuid primary key,                    -- the smallest id of its identifiers
     identifiers      jsonb not null default '{}',         -- {"email": ["a@b.com"], …}
     profile_strength integer not null default 0 check (profile_strength between 0 and 100),
-    lifetime_value   numeric(28, 4) not null default 0,   -- in the brand's currency
+    lifetime_value   numeric(38, 4) not null default 0,   -- in the brand's currency
     total_orders     integer not null default 0,
     first_seen_at    timestamptz,
     last_seen_at     timestamptz,
@@ -461,17 +461,17 @@ create table customer_order (
     items         jsonb,
     stated_refunded  numeric(18, 4),                      -- by this version, where it says so
     stated_cancelled boolean,
-    event_refunded   numeric(28, 4) not null,             -- by refunds in the order's currency
+    event_refunded   numeric(38, 4) not null,             -- by refunds in the order's currency
     event_cancelled  boolean not null,
     rate          numeric(20, 10),                        -- into the brand's currency; null when there is none
-    refunded      numeric(28, 4) not null
+    refunded      numeric(38, 4) not null
         generated always as (coalesce(stated_refunded, event_refunded)) stored,
     is_cancelled  boolean not null generated always as (coalesce(stated_cancelled, event_cancelled)) stored,
-    value         numeric(28, 4) not null                 -- what counts, in its currency
+    value         numeric(38, 4) not null                 -- what counts, in its currency
         generated always as (
             case when coalesce(stated_cancelled, event_cancelled) then 0
                  else total - coalesce(stated_refunded, event_refunded) end) stored,
-    brand_value   numeric(28, 4)                          -- and in the brand's
+    brand_value   numeric(38, 4)                          -- and in the brand's
         generated always as (
             round(rate * case when coalesce(stated_cancelled, event_cancelled) then 0
                               else total - coalesce(stated_refunded, event_refunded) end, 4)) stored,
@@ -485,7 +485,8 @@ create table customer_order (
 create index customer_order_profile on customer_order (profile_id, ordered_at desc) where profile_id is not null;
 create index customer_order_placed_on on customer_order (placed_on) where placed_on is not null;
 create index customer_order_ordered_at on customer_order (ordered_at, id);
-create index customer_order_without_rate on customer_order (ordered_at, id) where rate is null;
+create index customer_order_without_rate on customer_order (ordered_at, id)
+    where rate is null and not is_cancelled;
 
 -- Totals, kept in the transaction that changes them, so that reading them costs the same at any size.
 
@@ -499,8 +500,8 @@ insert into brand_totals default values;
 create table order_totals (
     currency     text primary key,
     orders       bigint not null default 0,               -- that are not cancelled
-    revenue      numeric(28, 4) not null default 0,
-    converted    numeric(28, 4) not null default 0,       -- what of it has a rate, in the brand's currency
+    revenue      numeric(38, 4) not null default 0,
+    converted    numeric(38, 4) not null default 0,       -- what of it has a rate, in the brand's currency
     without_rate bigint not null default 0                -- orders that have none
 );
 
