@@ -41,7 +41,7 @@ public struct PropertyRule: Sendable {
     func check(_ fields: JSONFields, of type: EventType) throws(Fault) {
         guard let value = fields.value(name) else {
             guard isRequired else { return }
-            throw fields.fault(name, "an event of type '\(type.rawValue)' has it")
+            throw fields.fault(name, "it is missing: an event of type '\(type.rawValue)' has it")
         }
         switch kind {
         case .text: try check(text: value, fields)
