@@ -126,6 +126,14 @@ struct SettingsTests {
         try await TestPlane.with { test in
             let slug = try await test.shop()
             try await test.addEvent(to: slug, isTest: true)
+            let (brands, schema) = (test.foundations.brands, slug.schemaName)
+            try await brands.run(
+                "insert into \(identifier: schema).currency_rate values ('GBP', '2026-01-31', 1.27)")
+            let rated = try await test.send(
+                .patch, "/api/admin/brands/\(slug)", text: #"{"currency": "EUR"}"#)
+            #expect(rated.status == 409)
+            #expect(try rated.problem.field == "currency" && rated.problem.detail.contains("rates"))
+            try await brands.run("update \(identifier: schema).currency_rate set rate = null")
             try await test.patch(slug, #"{"country": "IN", "currency": "INR"}"#)
             try await test.addEvent(to: slug)
             for (body, field) in [(#"{"country": "US"}"#, "country"), (#"{"currency": "USD"}"#, "currency")] {

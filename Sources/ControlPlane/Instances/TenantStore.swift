@@ -183,6 +183,15 @@ struct TenantStore: Sendable {
         }
     }
 
+    /// Whether the brand has rates, each of them into its present currency.
+    func hasRates(_ slug: Slug) async throws -> Bool {
+        try await pool.transaction { transaction in
+            try await beOwner(slug, in: transaction)
+            return try await !transaction.run("select from currency_rate where rate is not null limit 1")
+                .isEmpty
+        }
+    }
+
     /// Writes all of `projection`, unless the schema has its revision or a later one.
     func write(_ projection: Projection) async throws {
         let settings = try JSONB(encoding: projection.settings)

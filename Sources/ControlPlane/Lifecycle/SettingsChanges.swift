@@ -80,14 +80,22 @@ extension Lifecycle {
 
     /// Country and currency are what events were read by: phone numbers without a country code, revenue.
     ///
-    /// - Throws: `Fault.conflict` when one would be another and the brand has events.
+    /// - Throws: `Fault.conflict` when one would be another and the brand has events, or rates into the
+    ///   currency.
     private func checkIdentityInputs(
         _ new: BrandSettings, after before: BrandSettings, _ slug: Slug
     ) async throws {
         let doing = BrandAction.update.doing
         let isOtherCountry = new.country != before.country
         guard isOtherCountry || new.currency != before.currency else { return }
-        guard try await sagas.instances.tenants.hasEvents(slug) else { return }
+        guard try await sagas.instances.tenants.hasEvents(slug) else {
+            if new.currency != before.currency, try await sagas.instances.tenants.hasRates(slug) {
+                throw Fault(
+                    .conflict, doing: doing,
+                    "the brand has rates into \(before.currency); take them back first", field: "currency")
+            }
+            return
+        }
         throw Fault(
             .conflict, doing: doing,
             isOtherCountry
