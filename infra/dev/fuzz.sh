@@ -40,7 +40,8 @@ compile() {
 events=("$root"/Sources/Events/{Event,Purchase,OrderAdjustment,ConsentStatement}.swift
     "$root"/Sources/Events/{JSON,Catalogue}/*.swift "$root"/Sources/Events/Intake/{EventReader,EventEnvelope,SenderClock}.swift)
 integrations=("$root"/Sources/Integrations/Segment/*.swift
-    "$root"/Sources/Integrations/CSV/{DelimitedParser,RateFile,RowReader,ImportOptions,ImportDates}.swift)
+    "$root"/Sources/Integrations/CSV/RateFile.swift
+    "$root"/Sources/Integrations/CSV/{Format,Rows}/*.swift)
 
 rooms=(Kernel Contract Sealing)
 for room in "${rooms[@]}"; do

@@ -1,8 +1,8 @@
 import Contract
 import Synchronization
 
-/// Knows the uploads that are being received.
-final class Uploads: Sendable {
+/// Knows the files that are being received.
+final class Receiving: Sendable {
     private let ids = Mutex<Set<OperationID>>([])
 
     /// - Returns: how many are being received, this one included.

@@ -47,7 +47,7 @@ public struct Imports: Service {
     private let operations: OperationStore
     private let logger: Logger
     private let poke = Arrivals()
-    private let uploads = Uploads()
+    private let receiving = Receiving()
 
     public init(_ surroundings: Surroundings, logger: Logger) {
         self.surroundings = surroundings
@@ -66,9 +66,9 @@ public struct Imports: Service {
     ) async throws -> OperationView where Pieces.Element == [UInt8] {
         let now = surroundings.clock.now()
         let id = OperationID(at: now)
-        let uploading = uploads.begin(id)
-        defer { uploads.end(id) }
-        try await checkRoom(uploading: uploading)
+        let underWay = receiving.begin(id)
+        defer { receiving.end(id) }
+        try await checkRoom(receiving: underWay)
         let file = ImportFile(directory: surroundings.directory, operation: id)
         let bytes = try await file.receive(pieces, length: length) { sample in
             try Imports.check(sample, options: options)
@@ -91,8 +91,8 @@ public struct Imports: Service {
 
     /// The uploads are counted before the operations: one that becomes the other meanwhile is counted twice
     /// rather than not at all.
-    private func checkRoom(uploading: Int) async throws {
-        guard try await operations.open(kind: Imports.kind).count + uploading <= Imports.maximumOpen else {
+    private func checkRoom(receiving underWay: Int) async throws {
+        guard try await operations.open(kind: Imports.kind).count + underWay <= Imports.maximumOpen else {
             throw Fault(
                 .limited, doing: ImportOptions.doing,
                 "\(Imports.maximumOpen) imports are open already; wait until one has ended",
@@ -117,7 +117,7 @@ public struct Imports: Service {
         do {
             for file in try ImportFile.all(in: surroundings.directory) {
                 // In this order: an upload that ends meanwhile has its operation by then.
-                guard !uploads.contains(file.operation) else { continue }
+                guard !receiving.contains(file.operation) else { continue }
                 if try await operations.show(file.operation)?.state.isFinal ?? true { file.remove() }
             }
         } catch {
