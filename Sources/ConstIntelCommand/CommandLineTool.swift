@@ -90,9 +90,9 @@ struct ConstIntel: AsyncParsableCommand {
             Status.self, Check.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, OrdersGroup.self,
-            RatesGroup.self, ProfilesGroup.self, IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self,
-            WorkGroup.self, StreamsGroup.self, DeadLetterGroup.self, OpenAPI.self,
-            TrackerCommand.self,
+            RatesGroup.self, ProductsGroup.self, InventoryGroup.self, ProfilesGroup.self,
+            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, StreamsGroup.self,
+            DeadLetterGroup.self, OpenAPI.self, TrackerCommand.self,
         ]
     )
 }

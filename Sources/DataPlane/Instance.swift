@@ -262,6 +262,12 @@ public struct Instance: Sendable {
             rates: Rates(
                 database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
         ).add(to: api)
+        let products = Products(
+            database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
+        ProductRoutes(products: products, clock: clock).add(to: api)
+        InventoryRoutes(
+            inventory: Inventory(database: parts.writing, reader: parts.database), clock: clock
+        ).add(to: api)
     }
 
     private func addEvents(

@@ -60,6 +60,13 @@ struct KeyTests {
                 ("GET", "/api/operations/x", .eventsRead),
                 ("GET", "/api/operations/x/rejections", .eventsRead),
                 ("GET", "/api/monitoring/stats", .statsRead), ("GET", "/api/monitoring/health", .statsRead),
+                ("GET", "/api/orders", .ordersRead), ("GET", "/api/rates", .ordersRead),
+                ("PUT", "/api/rates", .ordersWrite),
+                ("GET", "/api/products", .productsRead), ("GET", "/api/products/x", .productsRead),
+                ("POST", "/api/products", .productsWrite), ("PUT", "/api/products/x", .productsWrite),
+                ("DELETE", "/api/products/x", .productsWrite), ("GET", "/api/inventory", .inventoryRead),
+                ("POST", "/api/inventory", .inventoryWrite), ("PUT", "/api/inventory/x/y", .inventoryWrite),
+                ("DELETE", "/api/inventory/x/y", .inventoryWrite),
             ]
             try await instance.serving {
                 for (method, path, needed) in routes {

@@ -1,3 +1,4 @@
+import Commerce
 import Contract
 import Events
 import Foundation
@@ -60,6 +61,19 @@ struct OpenAPITests {
         #expect(try texts("parameters/Limit/schema/maximum") == ["\(RequestLimits.pageItems)"])
         #expect(try texts("parameters/Limit/schema/default") == ["\(RequestLimits.defaultPageItems)"])
         #expect(try texts("parameters/Cursor/schema/maxLength") == ["\(RequestLimits.cursorBytes)"])
+        let product = "schemas/ProductDraft/properties"
+        #expect(try texts("\(product)/name/maxLength") == ["\(Product.nameBytes)"])
+        #expect(try texts("\(product)/category/maxLength") == ["\(Product.categoryBytes)"])
+        #expect(try texts("\(product)/description/maxLength") == ["\(Product.descriptionBytes)"])
+        #expect(
+            try texts("schemas/ProductsDraft/properties/products/maxItems")
+                == ["\(Products.maximumProducts)"])
+        #expect(
+            try texts("schemas/InventoryDraft/properties/inventory/maxItems")
+                == ["\(Inventory.maximumLevels)"])
+        #expect(
+            try texts("schemas/StockLevelDraft/properties/storeName/maxLength")
+                == ["\(StockLevel.storeNameBytes)"])
     }
 
     /// Where the document says what a kind of property holds.
@@ -325,7 +339,7 @@ struct OpenAPITests {
         return "\(operation.id)"
     }
 
-    private func check(
+    func check(
         _ instance: TestInstance, _ path: String, id: String = "", query: String = ""
     ) async throws {
         let answer = try await instance.call("GET", path.replacing("{id}", with: id) + query)
@@ -340,7 +354,7 @@ struct OpenAPITests {
         return try #require(try answer.json(Page<Item>.self).items.first).id
     }
 
-    private func expect(
+    func expect(
         _ answer: Answer, _ status: Int, _ operation: String, type: String = "application/json"
     ) throws {
         #expect(answer.status == status, "\(operation): \(answer.text)")

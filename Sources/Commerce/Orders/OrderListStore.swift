@@ -19,11 +19,13 @@ public struct OrderListStore: Sendable {
 
     public init(database: PostgresPool) { self.database = database }
 
-    private static func amount(_ expression: SQL) -> SQL {
+    /// An amount as the API shows it.
+    static func amount(_ expression: SQL) -> SQL {
         "round(\(expression), greatest(2, min_scale(\(expression))))::text"
     }
 
-    private static func instant(_ expression: SQL) -> SQL {
+    /// An instant as the API shows it.
+    static func instant(_ expression: SQL) -> SQL {
         "to_char(\(expression) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     }
 

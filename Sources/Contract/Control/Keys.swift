@@ -16,6 +16,14 @@ public enum KeyScope: String, Codable, Sendable, CaseIterable {
     case ordersRead = "orders:read"
     /// Set these rates.
     case ordersWrite = "orders:write"
+    /// Read the catalogue of products.
+    case productsRead = "products:read"
+    /// Set products, and remove them.
+    case productsWrite = "products:write"
+    /// Read how much of its products each store has.
+    case inventoryRead = "inventory:read"
+    /// Set that.
+    case inventoryWrite = "inventory:write"
 }
 
 /// `POST /api/admin/brands/:slug/keys`.

@@ -1,7 +1,7 @@
 /// The schema of one brand: its tables, and what the instance's role may do with each.
 public enum TenantSchema {
     /// The version of `sql`. An instance refuses a schema that is newer than it knows.
-    public static let version = 6
+    public static let version = 7
 
     /// Everything that a new brand's schema holds. Run it as the owner role, with `search_path` at the
     /// schema.
@@ -15,7 +15,8 @@ public enum TenantSchema {
         "event_key", "customer_raw_event", "event_feed", "customer_identifier", "identifier_event",
         "identifier_sign_in", "identifier_owner", "identity_pair", "identity_never", "consent",
         "manual_merge_queue", "customer_profile", "customer_order", "order_adjustment", "currency_rate",
-        "brand_totals", "order_totals", "event_meter", "api_key_use", "operation", "import_rejection",
+        "product", "inventory", "brand_totals", "order_totals", "event_meter", "api_key_use", "operation",
+        "import_rejection",
     ]
 
     /// Tables whose rows the instance reads and adds, and can neither change nor take away.

@@ -488,6 +488,41 @@ create index customer_order_ordered_at on customer_order (ordered_at, id);
 create index customer_order_without_rate on customer_order (ordered_at, id)
     where rate is null and not is_cancelled;
 
+-- What the brand sells, and how much of it each store has. A row is as the newest of those who have set it
+-- says, whatever the order in which they come.
+
+create table product (
+    product_id  text collate "C" primary key,             -- the brand's own, as events name it
+    name        text not null,
+    description text,
+    category    text,
+    subcategory text,
+    price       numeric(18, 4) check (price >= 0),
+    currency    text not null,
+    metadata    jsonb check (jsonb_typeof(metadata) = 'object'),
+    active      boolean not null default true,
+    set_at      timestamptz not null,                     -- as of when it was last set, be it to the same
+    created_at  timestamptz not null,
+    updated_at  timestamptz not null                      -- as of when it was last another
+);
+create index product_category on product (category, product_id);
+create index product_active on product (active, product_id);
+
+create table inventory (
+    product_id        text collate "C" not null references product (product_id) on delete restrict,
+    store_id          text collate "C" not null,
+    store_name        text,
+    quantity          integer not null,                   -- below zero where more was sold than booked in
+    reserved_quantity integer not null default 0 check (reserved_quantity >= 0),
+    reorder_point     integer check (reorder_point >= 0),
+    max_stock         integer check (max_stock >= 0),
+    last_updated      timestamptz not null,               -- as of when it was last set, be it to the same
+    created_at        timestamptz not null,
+    updated_at        timestamptz not null,               -- as of when it was last another
+    primary key (product_id, store_id)
+);
+create index inventory_store on inventory (store_id, product_id);
+
 -- Totals, kept in the transaction that changes them, so that reading them costs the same at any size.
 
 create table brand_totals (

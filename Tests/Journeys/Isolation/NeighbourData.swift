@@ -70,7 +70,8 @@ extension Neighbours {
         return Data(answer.output.utf8)
     }
 
-    /// Events, orders, a row in the merge queue, a decision, a file with a rejected row.
+    /// Events, orders, a product that a store has, a row in the merge queue, a decision, a file with a
+    /// rejected row.
     private static func fill(_ brand: Neighbour, in installation: Installation) async throws {
         let canary = brand.canary
         func send(_ path: String, _ body: String, type: String = "application/json") async throws {
@@ -99,6 +100,20 @@ extension Neighbours {
             {"type": "page_view", "identifiers": {"email": "b-\(brand.email)"},
              "properties": {"a": "\(canary)"}}
             """)
+        // One id for both, which does not tell whose they are: another brand may call its own so.
+        let id = UUID().uuidString
+        try await send(
+            "/api/products",
+            """
+            {"products": [{"productId": "\(id)", "name": "\(canary)", "description": "\(canary)",
+                           "category": "\(canary)", "metadata": {"\(canary)": "\(canary)"}}]}
+            """)
+        try await send(
+            "/api/inventory",
+            """
+            {"inventory": [{"productId": "\(id)", "storeId": "\(id)", "storeName": "\(canary)",
+                            "quantity": 1}]}
+            """)
         try await send(
             "/api/identifiers/block",
             #"{"kind": "email", "value": "b-\#(brand.email)", "reason": "\#(canary)"}"#)
@@ -113,7 +128,9 @@ extension Neighbours {
         func collect(_ value: Any) {
             if let members = value as? [String: Any] {
                 for (name, value) in members {
-                    if name == "id" || name == "publicId", let id = value as? String { found.insert(id) }
+                    if ["id", "publicId", "storeId"].contains(name), let id = value as? String {
+                        found.insert(id)
+                    }
                     collect(value)
                 }
             } else if let items = value as? [Any] {
