@@ -178,7 +178,8 @@ let targets: [Target] = [
             systemPackage,
         ],
         data: [
-            "Contract/hooks.py", "Segment/send.py", "Tracker/journeys.py", "Tracker/run.py",
+            "Contract/hooks.py", "Segment/send.py", "Uploads/send.py", "Tracker/journeys.py",
+            "Tracker/run.py",
             "Tracker/shop.html", "Tracker/shop.py",
         ]),
 ]

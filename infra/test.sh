@@ -116,15 +116,15 @@ install_from_pypi() {
     fi
 }
 
-# Fetches the SDKs of Segment and RudderStack, which send to a brand as they are.
+# Fetches what sends to a brand as it is: the SDKs of Segment and RudderStack, and a client of the tus protocol.
 install_sdks() {
-    say "Fetching the SDKs of Segment and RudderStack (PyPI)"
+    say "Fetching the SDKs of Segment and RudderStack, and tuspy (PyPI)"
     if python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --target "$work/sdks" segment-analytics-python==2.4.0 rudder-sdk-python==2.1.9; then
+        --target "$work/sdks" segment-analytics-python==2.4.0 rudder-sdk-python==2.1.9 tuspy==1.1.0; then
         chmod -R a+rX "$work/sdks"
     else
         rm -rf "$work/sdks"
-        say "Skipped: the tests with these SDKs, which could not be fetched; is there a network?"
+        say "Skipped: the tests with these, which could not be fetched; is there a network?"
     fi
 }
 
@@ -153,7 +153,7 @@ chmod -R a+rX "$work/checkout"
 start_servers
 if [ -z "$only_systemd" ]; then
     install_from_pypi
-    if [[ "Segment SegmentJourney" =~ ${filter:-.} ]]; then install_sdks; fi
+    if [[ "Segment SegmentJourney UploadJourney" =~ ${filter:-.} ]]; then install_sdks; fi
 fi
 
 cd "$work"

@@ -91,8 +91,8 @@ struct ConstIntel: AsyncParsableCommand {
             ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, OrdersGroup.self,
             RatesGroup.self, ProductsGroup.self, InventoryGroup.self, ProfilesGroup.self,
-            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, StreamsGroup.self,
-            DeadLetterGroup.self, OpenAPI.self, TrackerCommand.self,
+            IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, UploadsGroup.self,
+            StreamsGroup.self, DeadLetterGroup.self, OpenAPI.self, TrackerCommand.self,
         ]
     )
 }

@@ -113,19 +113,23 @@ public struct Instance: Sendable {
             database: projection, allowance: { brand.allowance }, waiting: { gate.waiting }, clock: clock,
             logger: logger)
         let intake = Intake(gate: gate, quota: quota)
-        let imports = Imports(
-            .init(
-                events: intake.events, commits: intake.commits, database: database,
-                directory: try importDirectory(), clock: clock), logger: logger)
         let writing = WriterDatabase(
             configuration: databaseConfiguration("writer"), reactor: reactor,
             generation: configuration.generation)
+        let catalogue = (
+            products: Products(database: writing, reader: database, settings: { brand.settings }),
+            inventory: Inventory(database: writing, reader: database)
+        )
+        let imports = Imports(
+            .init(
+                intake: (intake.events, intake.commits), database: database, catalogue: catalogue,
+                directory: try importDirectory(), clock: clock), logger: logger)
         let refolds = Refolds(
             database: database, writer: writing, settings: { brand.settings }, clock: clock, logger: logger)
         let uses = KeyUses(store: KeyUseStore(database: database), clock: clock, logger: logger)
         return Parts(
-            intake: intake, writing: writing, imports: imports, refolds: refolds, brand: brand, uses: uses,
-            database: database, projection: projection, redis: redis)
+            intake: intake, writing: writing, catalogue: catalogue, imports: imports, refolds: refolds,
+            brand: brand, uses: uses, database: database, projection: projection, redis: redis)
     }
 
     private func pool(_ purpose: String, connections: Int) -> PostgresPool {
@@ -172,6 +176,7 @@ public struct Instance: Sendable {
         let intake: Intake
         /// The one connection that commits under the writer lease.
         let writing: WriterDatabase
+        let catalogue: (products: Products, inventory: Inventory)
         let imports: Imports
         let refolds: Refolds
         let brand: BrandFollower
@@ -236,10 +241,7 @@ public struct Instance: Sendable {
             database: parts.database, stream: parts.intake.stream, gate: parts.intake.gate,
             brand: parts.brand
         ).add(to: api)
-        ImportRoutes(
-            imports: parts.imports, operations: OperationStore(database: parts.database),
-            rejections: RejectionStore(database: parts.database), brand: parts.brand
-        ).add(to: api)
+        addImports(parts, to: api)
         let decisions = Decisions(
             database: parts.writing, reader: parts.database,
             projectors: Instance.followers { parts.brand.settings }, settings: { parts.brand.settings })
@@ -254,6 +256,14 @@ public struct Instance: Sendable {
         return router
     }
 
+    private func addImports(_ parts: Parts, to api: RouterGroup<WebContext>) {
+        ImportRoutes(
+            imports: parts.imports, operations: OperationStore(database: parts.database),
+            rejections: RejectionStore(database: parts.database), brand: parts.brand
+        ).add(to: api)
+        UploadRoutes(uploads: parts.imports.uploads).add(to: api)
+    }
+
     private func addOrders(_ parts: Parts, to api: RouterGroup<WebContext>) {
         UsageRoutes(quota: parts.intake.events.quota, clock: clock).add(to: api)
         EventTypeRoutes().add(to: api)
@@ -262,12 +272,8 @@ public struct Instance: Sendable {
             rates: Rates(
                 database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
         ).add(to: api)
-        let products = Products(
-            database: parts.writing, reader: parts.database, settings: { parts.brand.settings })
-        ProductRoutes(products: products, clock: clock).add(to: api)
-        InventoryRoutes(
-            inventory: Inventory(database: parts.writing, reader: parts.database), clock: clock
-        ).add(to: api)
+        ProductRoutes(products: parts.catalogue.products, clock: clock).add(to: api)
+        InventoryRoutes(inventory: parts.catalogue.inventory, clock: clock).add(to: api)
     }
 
     private func addEvents(

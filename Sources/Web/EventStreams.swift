@@ -5,8 +5,8 @@ import Kernel
 import NIOCore
 import Synchronization
 
-/// Answers that are server-sent events (WHATWG HTML, section 9.2), of which there may be only so many at a
-/// time.
+/// Answers that are written bit by bit, such as server-sent events (WHATWG HTML, section 9.2), of which there
+/// may be only so many at a time.
 ///
 /// Whoever writes them makes the next one when the one before has gone out, so that nothing piles up for a
 /// client that reads slowly; one that does not read at all is dropped, and its connection closed without an
@@ -35,10 +35,20 @@ public final class EventStreams: Sendable {
     public func open(
         doing: String, _ produce: @escaping @Sendable (inout EventStreamWriter) async throws -> Void
     ) throws(Fault) -> Response {
-        let seat = try Seat(of: self, doing: doing)
         var headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
         // Asks nginx to pass each event on at once.
         if let name = HTTPField.Name("X-Accel-Buffering") { headers[name] = "no" }
+        return try open(headers: headers, doing: doing, produce)
+    }
+
+    /// An answer of any length with these headers, whose pieces `produce` writes; it ends when that returns.
+    ///
+    /// - Throws: `Fault.limited` when too many are open.
+    public func open(
+        headers: HTTPFields, doing: String,
+        _ produce: @escaping @Sendable (inout EventStreamWriter) async throws -> Void
+    ) throws(Fault) -> Response {
+        let seat = try Seat(of: self, doing: doing)
         return Response(
             status: .ok, headers: headers,
             body: ResponseBody { [patience] writer in
@@ -103,10 +113,15 @@ public struct EventStreamWriter {
     /// Writes a comment, by which the client and what is between know that the stream lives.
     public mutating func heartbeat() async throws { try await write(": waiting\n\n") }
 
-    private mutating func write(_ text: String) async throws {
+    /// Writes a piece of an answer that is no stream of events.
+    public mutating func write(_ bytes: [UInt8]) async throws { try await write(ByteBuffer(bytes: bytes)) }
+
+    private mutating func write(_ text: String) async throws { try await write(ByteBuffer(string: text)) }
+
+    private mutating func write(_ buffer: ByteBuffer) async throws {
         writing.begin()
         defer { writing.end() }
-        try await body.write(ByteBuffer(string: text))
+        try await body.write(buffer)
     }
 }
 

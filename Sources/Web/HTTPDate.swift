@@ -1,10 +1,17 @@
 import Glibc
+import Kernel
 import Synchronization
 
-/// The `Date` header, formatted once a second (RFC 9110, section 5.6.7).
-enum HTTPDate {
+/// Dates in headers (RFC 9110, section 5.6.7).
+public enum HTTPDate {
     private static let cache = Mutex<(second: time_t, text: String)>((0, ""))
 
+    /// An instant, to the second.
+    public static func text(_ instant: Timestamp) -> String {
+        format(time_t(instant.microseconds / 1_000_000))
+    }
+
+    /// The present, formatted once a second.
     static func now() -> String {
         let second = time(nil)
         return cache.withLock { cache in

@@ -17,6 +17,10 @@ struct Asked: Sendable {
     var idempotencyKey: String?
     var contentType: String?
     var body: [UInt8]
+    /// Where a piece of a file begins.
+    var offset: Int64?
+    /// What is kept with a file that comes in pieces.
+    var metadata: [String: String] = [:]
 
     var call: String { "\(method) \(path)" }
 
@@ -141,11 +145,17 @@ final class TestService: Sendable {
             }
         }
         let query = request.uri.query.map { $0.split(separator: "&").map(String.init) } ?? []
-        let asked = Asked(
+        var asked = Asked(
             method: request.method.rawValue, path: request.uri.path, query: query,
             token: request.headers[.authorization]?.replacing("Bearer ", with: ""),
             idempotencyKey: request.headers[.init("Idempotency-Key")!],
-            contentType: request.headers[.contentType], body: body)
+            contentType: request.headers[.contentType], body: body,
+            offset: request.headers[.init("Upload-Offset")!].flatMap { Int64($0) })
+        for entry in request.headers[.init("Upload-Metadata")!]?.split(separator: ",") ?? [] {
+            let parts = entry.split(separator: " ").map(String.init)
+            let value = Data(base64Encoded: parts.last ?? "").map { String(decoding: $0, as: UTF8.self) }
+            asked.metadata[parts[0]] = value
+        }
         log.withLock { $0.append(asked) }
         let reply = try await answer(asked, self)
         if let stream = reply.stream {

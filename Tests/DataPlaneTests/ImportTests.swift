@@ -146,17 +146,24 @@ struct ImportTests {
             let png: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 0x0D]
             try await refuse([], nil, "is empty")
             try await refuse(Array("\n\r\n  \n".utf8), nil, "no rows")
-            try await refuse(png, nil, "not UTF-8 text")
-            try await refuse(Array(repeating: png, count: 200_000).flatMap { $0 }, nil, "not UTF-8 text")
-            try await refuse(Array("mail;value\na@b.c;1\n".utf8), "map", "'mail;value'")
+            try await refuse(png, "encoding", "not text")
+            try await refuse(Array(repeating: png, count: 200_000).flatMap { $0 }, "encoding", "not text")
+            let comma = "?map=email:mail&map=total:value&delimiter=comma"
             try await refuse(
-                Array(("mail;value\n" + String(repeating: "a@b.c;1\n", count: 500_000)).utf8), "map", "'mail")
+                Array("mail;value\na@b.c;1\n".utf8), "map", "'mail;value'", options: comma)
+            try await refuse(
+                Array(("mail;value\n" + String(repeating: "a@b.c;1\n", count: 500_000)).utf8), "map", "'mail",
+                options: comma)
             try await refuse(Array("mail,total\na@b.c,1\n".utf8), "map", "no column 'value'")
             let good = Array("mail,value\na@b.c,1\n".utf8)
             for (options, field) in [
                 ("", "map"), ("?map=mail:mail", "map"), ("?map=email", "map"),
                 ("?map=email:1&map=email:2", "map"),
-                ("?map=email:1&delimiter=::", "delimiter"), ("?map=email:1&header=maybe", "header"),
+                ("?map=email:1&delimiter=::", "delimiter"), ("?map=email:1&encoding=ebcdic", "encoding"),
+                ("?map=email:1&kind=orders", "kind"), ("?map=email:1&kind=profiles&type=search", "type"),
+                ("?map=total:1&kind=profiles", "map"), ("?map=email:1&kind=products", "map"),
+                ("?map=productId:1&kind=products", "map"), ("?map=consent.mail.news:1", "map"),
+                ("?map=email:1&header=maybe", "header"),
                 ("?map=email:1&type=buy", "type"), ("?map=email:1&timeZone=Mars", "timeZone"),
                 ("?map=email:1&dateFormat=YYYY-MM-dd", "dateFormat"), ("?map=email:1&source=a%20b", "source"),
                 ("?map=email:1&fileName=%00", "fileName"), ("?map=email:1&source=%00", "source"),

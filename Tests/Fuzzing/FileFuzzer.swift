@@ -18,6 +18,10 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let piece = Int(input[1]) + 1
     let file = Array(input.dropFirst(2))
     _ = try? RateFile.rates(file, doing: "set the rates")
+    decode(file, TextEncoding.allCases[Int(input[0]) % TextEncoding.allCases.count], pieces: piece)
+    if let format = try? FileFormat(of: file, encoding: nil, delimiter: nil) {
+        precondition((try? FileFormat.text(file, format.encoding)) != nil, "what was found is not so")
+    }
     guard let whole = rows(file, delimiter, pieces: file.count + 1) else {
         precondition(rows(file, delimiter, pieces: piece) == nil, "in pieces it is a file")
         return 0
@@ -25,6 +29,18 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     precondition(rows(file, delimiter, pieces: piece)?.map(\.fields) == whole.map(\.fields), "pieces matter")
     read(whole, delimiter)
     return 0
+}
+
+private func decode(_ file: [UInt8], _ encoding: TextEncoding, pieces: Int) {
+    func decoded(by size: Int) -> [UInt8]? {
+        guard var decoder = try? TextDecoder(encoding) else { return nil }
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: file.count, by: size) {
+            text += decoder.decode(Array(file[start..<min(start + size, file.count)]))
+        }
+        return text + decoder.finish()
+    }
+    precondition(decoded(by: pieces) == decoded(by: file.count + 1), "pieces matter")
 }
 
 private func rows(_ file: [UInt8], _ delimiter: Delimiter, pieces: Int) -> [DelimitedParser.Row]? {

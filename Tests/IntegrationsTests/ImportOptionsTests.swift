@@ -15,12 +15,14 @@ struct ImportOptionsTests {
     @Test("what is not chosen has a default")
     func defaults() throws {
         let options = try read([:])
-        #expect(options.delimiter == "comma" && options.hasHeader && options.type == "purchase")
+        #expect(
+            options.delimiter == nil && options.encoding == nil && options.hasHeader
+                && options.type == "purchase")
         #expect(options.dateFormat == nil && options.timeZone == "Asia/Kolkata")
         #expect(options.source == "csv" && options.channel == "csv" && options.fileName == "upload.csv")
         #expect(options.mappings == [.init(target: "properties.total", column: "amount")])
         #expect(try read(["dateFormat": ["auto"]]).dateFormat == nil)
-        #expect(try read(["delimiter": [""], "header": [""]]).delimiter == "comma")
+        #expect(try read(["delimiter": [""], "header": [""]]).delimiter == nil)
     }
 
     @Test("what is chosen is kept, and kept with the operation")
@@ -64,10 +66,14 @@ struct ImportOptionsTests {
         #expect(fault?.field == field)
     }
 
-    @Test("a target is mapped once, under either of its names, and something is mapped")
+    @Test("a target is mapped once, under either of its names, and what every row has is mapped")
     func mappings() {
-        for mappings in [["email:a", "email:b"], ["total:a", "properties.total:b"], []] {
+        for mappings in [["email:a", "email:b"], ["total:a", "properties.total:b"]] {
             let fault = #expect(throws: Fault.self) { try read(["map": mappings]) }
+            #expect(fault?.field == "map")
+        }
+        for query in [["map": []], ["kind": ["products"], "map": ["productId:a"]]] as [[String: [String]]] {
+            let fault = #expect(throws: Fault.self) { try read(query).checkMapping() }
             #expect(fault?.field == "map")
         }
         let many = (0..<1000).map { "properties.p\($0):\($0)" }

@@ -17,7 +17,7 @@ struct RowReaderTests {
     /// What becomes of each row of a file.
     private func read(_ text: String, _ query: [String: [String]] = [:]) throws -> [RowReader.Reading] {
         let options = try options(query)
-        var parser = DelimitedParser(delimiter: try #require(Delimiter(options.delimiter)))
+        var parser = DelimitedParser(delimiter: try #require(Delimiter(options.delimiter ?? "comma")))
         var rows = try parser.feed(Array(text.utf8))
         rows += try parser.finish()
         var reader = try RowReader(
@@ -167,7 +167,7 @@ struct RowReaderTests {
         guard case .rejected(let reason) = reader.read(.init(number: 2, fields: [[0x31, 0xFF]])) else {
             Issue.record("it was taken"); return
         }
-        #expect(reason == "it is not UTF-8")
+        #expect(reason == "it is not UTF-8; if the whole file is not, name its encoding")
         guard case .event(let event) = reader.read(.init(number: 3, fields: [Array("1".utf8)])) else {
             Issue.record("it was not taken"); return
         }
@@ -181,5 +181,42 @@ struct RowReaderTests {
             Issue.record("\(readings)"); return
         }
         #expect(event.identifiers.isEmpty && event.occurredAt == RowReaderTests.receivedAt)
+    }
+
+    @Test("a row that is mended in a report of rejected rows is the same row as in its file")
+    func reportedRows() throws {
+        let file = try keys("customer,date,value\nC1,20260102,1\nC2,20260102,2\n")
+        let report = try keys(
+            "constintel_row,constintel_reason,customer,date,value\n3,\"total: it was x\",C2,20260102,2\n")
+        #expect(report == [file[1]])
+    }
+
+    @Test("what a report is written as, is read as it was")
+    func written() throws {
+        let rows = [["a", "b \"c\"", ""], ["line\nend", "é, ü", " padded "]]
+        var parser = DelimitedParser(delimiter: .character(UInt8(ascii: ",")))
+        var found = try parser.feed(rows.flatMap { DelimitedWriter.row($0) })
+        found += try parser.finish()
+        #expect(found.map { $0.fields.map { String(decoding: $0, as: UTF8.self) } } == rows)
+    }
+
+    @Test("a column is consent to a purpose, of the identifier of its kind, in the words that files have")
+    func consent() throws {
+        let map = [
+            "map": ["email:mail", "consent.email.marketing:news", "consent.email.sms.alerts:alerts"],
+            "kind": ["profiles"],
+        ]
+        let readings = try read("mail,news,alerts\na@b.c,Yes,0\nb@b.c,,\nc@b.c,perhaps,\n", map)
+        guard case .event(let event) = readings[0], case .event(let silent) = readings[1],
+            case .rejected(let reason) = readings[2]
+        else {
+            Issue.record("\(readings)"); return
+        }
+        #expect(event.type == .identify && event.source == "csv.profiles")
+        #expect(
+            String(decoding: event.properties, as: UTF8.self)
+                == #"{"consent":{"email":{"marketing":true,"sms.alerts":false}}}"#)
+        #expect(String(decoding: silent.properties, as: UTF8.self) == "{}")
+        #expect(reason.contains("expected true or false"))
     }
 }

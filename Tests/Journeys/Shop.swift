@@ -27,6 +27,13 @@ struct Shop: Sendable {
         }
     }
 
+    /// A new key of the brand.
+    func key() async throws -> String {
+        let made = try await installation.run("key", "create", "demo", "--name", "client", "--output", "json")
+        guard made.status == 0 else { throw Failure("no key: \(made.errors)") }
+        return try JSONDecoder().decode(KeyCreated.self, from: Data(made.output.utf8)).key
+    }
+
     func brand() async throws -> BrandView {
         try await read(BrandView.self, "brand", "show", "demo")
     }

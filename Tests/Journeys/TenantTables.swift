@@ -57,7 +57,7 @@ struct TenantTables: Equatable {
         source, order_id, kind, known_by, adjustment_id, version, \(event("t.event_id")), amount, currency
         """,
         "order_totals": "currency, orders, revenue, converted, without_rate",
-        "import_rejection": "row_number, reason",
+        "import_rejection": "row_number, reason, fields",
     ]
 
     /// Reads the tables of the brand `demo` of an installation.

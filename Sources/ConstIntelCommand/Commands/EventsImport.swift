@@ -6,19 +6,25 @@ import Kernel
 struct EventsImport: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Import a file of rows, each of which is an event.",
+        abstract: "Import a file of rows: events, profiles, products or inventory.",
         discussion: """
-            The file is sent as it is; the options say how it is written. --map says which column holds \
-            what: a target is a part of an event, such as occurredAt, total, currency or orderId, or an \
-            identifier, such as email, phone or loyalty_id; a column is a name in the header or a number \
-            from 1. A file exported again with rows appended adds only the new rows. Rows that are rejected \
-            are shown with their reason, and the exit status is 3.
+            Begin with --preview: it finds out how the file is written, suggests what its columns are, and \
+            shows what the first rows become; nothing is imported. --map says which column holds what: a \
+            target is a part of an event, such as occurredAt, total, currency or orderId, or an identifier, \
+            such as email, phone or loyalty_id, or consent.email.marketing; a column is a name in the \
+            header or a number from 1. A file exported again with rows appended adds only the new rows.
+
+            A large file is sent in pieces: when its connection breaks, give the same command again within \
+            a day. Rows that are rejected are shown with their reason, and the exit status is 3; --report \
+            keeps them all in a file that can be mended and imported with the same options.
 
             Example:
-              constintel events import orders.txt --brand acme \
-                --delimiter whitespace --date-format yyyyMMdd \
+              constintel events import orders.csv --brand acme --preview
+              constintel events import orders.csv --brand acme \
                 --map loyalty_id=customer_id --map occurredAt=date \
-                --map total=dollar_value
+                --map total=dollar_value --report rejected.csv
+              constintel events import stock.csv --brand acme --kind inventory \
+                --map productId=sku --map storeId=store --map quantity=on_hand
             """)
 
     /// Rejected rows that are shown; the service keeps the others.
@@ -26,6 +32,12 @@ struct EventsImport: ServiceCommand {
 
     @Argument(help: "The file; '-' is standard input.", completion: .file())
     var file: String
+
+    @Flag(help: "Show what would become of the file, and import nothing.")
+    var preview = false
+
+    @Option(help: "Where to keep the rejected rows, as a CSV file.", completion: .file())
+    var report: String?
 
     @OptionGroup var brand: BrandOptions
     @OptionGroup var format: FormatOptions
@@ -37,27 +49,59 @@ struct EventsImport: ServiceCommand {
         let doing = "import '\(fileName)' into '\(brand.slug)'"
         let input = try InputFile(file, doing: doing)
         let instance = try await service.instance(of: brand.slug)
-        let started = try await upload(input, to: instance, progress: service.progress, doing: doing)
+        let looking = FilePreview(file: input, query: query, instance: instance, doing: doing)
+        if preview {
+            let answer = try await looking.ask()
+            return try service.report(answer) {
+                looking.lines(try answer.decode(ImportPreview.self), service)
+            }
+        }
+        if let report, FileManager.default.fileExists(atPath: report) {
+            throw Fault(
+                .conflict, doing: "keep the rejected rows in \(report)", "there is a file of this name")
+        }
+        let started = try await upload(input, to: instance, looking, service, doing: doing)
         let ended = try await service.follower("/api/operations", at: instance).follow(started)
         let operation = try ended.decode(OperationView.self)
         try service.report(ended) { operation.state == .done ? [summary(operation)] : [] }
         let rejected = operation.counts?["rejected"] ?? 0
-        if rejected > 0 { try await showRejections(operation.id, rejected, at: instance, service) }
+        if rejected > 0 {
+            try await showRejections(operation.id, rejected, at: instance, service)
+            if let report {
+                try await RejectionDownload(id: operation.id, path: report, instance: instance).run()
+                service.note("The rejected rows are in \(report).")
+            }
+        }
         try operation.requireDone(doing: doing)
         if rejected > 0 { throw ExitStatus.rejections }
     }
 
+    private var query: [(name: String, value: String)] {
+        format.query + [(name: "fileName", value: fileName)]
+    }
+
     private func upload(
-        _ input: InputFile, to instance: Endpoint, progress: ProgressLine, doing: String
+        _ input: InputFile, to instance: Endpoint, _ looking: FilePreview, _ service: Service,
+        doing: String
     ) async throws -> Answer {
+        var request = Request(.post, "/api/integrations/csv", query: query, doing: doing)
+        if let length = input.length, length > ResumableUpload.smallestFile {
+            // What is wrong at its beginning is told before all of it has been sent.
+            _ = try await looking.checked()
+            let upload = try await ResumableUpload(
+                file: input, length: length, name: fileName, instance: instance, progress: service.progress,
+                pause: service.surroundings.pollInterval, doing: doing
+            ).run()
+            request.query.append(("upload", "\(upload.id)"))
+            return try await instance.send(request)
+        }
+        if input.length != nil, format.map.isEmpty { _ = try await looking.checked() }
         let label = "uploading \(fileName)"
         let upload = FileUpload(file: input) { sent in
-            await progress.show(ProgressBar(label: label, done: sent, total: input.length, unit: "bytes"))
+            await service.progress.show(
+                ProgressBar(label: label, done: sent, total: input.length, unit: "bytes"))
         }
-        let query = format.query + [(name: "fileName", value: fileName)]
-        let request = Request(
-            .post, "/api/integrations/csv", query: query, body: .file(upload, contentType: "text/csv"),
-            doing: doing)
+        request.body = .file(upload, contentType: "text/csv")
         do {
             return try await instance.send(request)
         } catch let fault as Fault where fault.code == .unavailable {
@@ -90,69 +134,5 @@ struct EventsImport: ServiceCommand {
         for line in table.lines(styled: false) { service.note(line) }
         let rest = count - Int64(rows.count)
         if rest > 0 { service.note("and \(grouped(rest)) more") }
-    }
-}
-
-/// How an imported file is written and what its columns mean, as the query of `POST /api/integrations/csv`.
-struct FormatOptions: ParsableArguments {
-    /// The delimiters that have names; any other is one character.
-    static let namedDelimiters = ["comma", "semicolon", "tab", "pipe", "whitespace"]
-
-    @Option(help: "comma, semicolon, tab, pipe, whitespace (any run of blanks), or a character.")
-    var delimiter = "comma"
-
-    @Flag(help: "The first row is data; columns are named by their numbers.")
-    var noHeader = false
-
-    @Option(help: "The type of the events.")
-    var type = "purchase"
-
-    @Option(help: "What a column holds, as target=column; repeat it for several.")
-    var map: [String] = []
-
-    @Option(help: "How dates are written: yyyyMMdd, dd/MM/yyyy and the like, or auto.")
-    var dateFormat: String?
-
-    @Option(help: "Where the rows come from: the same row from another source is another event.")
-    var source = "csv"
-
-    @Option(help: "The channel of the events, such as web or pos.")
-    var channel: String?
-
-    @Option(help: "The time zone of dates without one (default: the brand's).")
-    var timeZone: String?
-
-    func validate() throws {
-        let isCharacter = delimiter.utf8.count == 1 && delimiter.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x09 }
-        guard Self.namedDelimiters.contains(delimiter) || isCharacter else {
-            throw ValidationError(
-                "--delimiter is an ASCII character or \(Self.namedDelimiters.joined(separator: ", "))"
-            )
-        }
-        for mapping in map where Self.parts(mapping) == nil {
-            throw ValidationError("--map '\(mapping)' is not of the form target=column")
-        }
-    }
-
-    /// The options as parameters of the query, `map` as often as it was given.
-    var query: [(name: String, value: String)] {
-        var query = [
-            (name: "delimiter", value: delimiter), (name: "header", value: noHeader ? "false" : "true"),
-            (name: "type", value: type), (name: "source", value: source),
-        ]
-        for (name, value) in [("dateFormat", dateFormat), ("channel", channel), ("timeZone", timeZone)] {
-            if let value { query.append((name, value)) }
-        }
-        for mapping in map {
-            if let (target, column) = Self.parts(mapping) { query.append(("map", "\(target):\(column)")) }
-        }
-        return query
-    }
-
-    private static func parts(_ mapping: String) -> (target: Substring, column: Substring)? {
-        guard let sign = mapping.firstIndex(of: "=") else { return nil }
-        let target = mapping[..<sign]
-        let column = mapping[mapping.index(after: sign)...]
-        return target.isEmpty || column.isEmpty ? nil : (target, column)
     }
 }

@@ -74,20 +74,31 @@ struct WorkRejections: ServiceCommand {
         commandName: "rejections",
         abstract: "List the rows of an import that were not taken, and why.",
         discussion: """
-            All are counted; the first 1,000 are kept.
+            All are counted; the first 100,000 are kept. With --report they are written into a file, as they \
+            were and with the reason; mended, it can be imported with the same options.
 
             Example:
               constintel work rejections 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 --brand acme
+              constintel work rejections 0198c5f2-8b7a-7c3e-9d0a-0242ac120002 --brand acme \
+                --report rejected.csv
             """)
 
     @Argument(help: "The import's id.", transform: parseID)
     var id: OperationID
+
+    @Option(help: "Where to keep all of them, as a CSV file.", completion: .file())
+    var report: String?
 
     @OptionGroup var brand: BrandOptions
     @OptionGroup var page: PageOptions
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
+        if let report {
+            let instance = try await service.instance(of: brand.slug)
+            try await RejectionDownload(id: id, path: report, instance: instance).run()
+            return service.note("The rejected rows are in \(report).")
+        }
         let answer = try await service.instance(of: brand.slug).send(
             Request(
                 .get, "/api/operations/\(id)/rejections", query: page.query,

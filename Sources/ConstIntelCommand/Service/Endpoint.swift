@@ -25,6 +25,8 @@ struct Request: Sendable {
     var path: String
     var query: [(name: String, value: String)]
     var body: Body
+    /// Headers beside those of every request.
+    var headers: [(name: String, value: String)] = []
     /// Lets the service recognise the same request when it comes again.
     var idempotencyKey: String?
     /// Finishes the sentence "could not …".
@@ -154,6 +156,7 @@ struct Endpoint: Sendable {
         message.headers.add(name: "Accept", value: "application/json")
         message.headers.add(name: "User-Agent", value: "constintel")
         if let token { message.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        for (name, value) in request.headers { message.headers.add(name: name, value: value) }
         if let key = request.idempotencyKey { message.headers.add(name: "Idempotency-Key", value: key) }
         switch request.body {
         case .none:

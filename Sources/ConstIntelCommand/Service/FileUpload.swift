@@ -26,6 +26,27 @@ final class InputFile: Sendable {
 
     deinit { close(descriptor) }
 
+    /// The bytes from `offset` on, at most `limit` and fewer at the end. A pipe has none to look at twice.
+    func read(at offset: Int64, upTo limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
+            var piece = [UInt8](repeating: 0, count: limit - bytes.count)
+            let count = pread(descriptor, &piece, piece.count, off_t(offset) + off_t(bytes.count))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Fault(.invalid, doing: "read \(path)", systemError()) }
+            if count == 0 { break }
+            bytes += piece.prefix(count)
+        }
+        return bytes
+    }
+
+    /// When it was changed, in nanoseconds since 1970.
+    var changedAt: Int64 {
+        var status = stat()
+        fstat(descriptor, &status)
+        return Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    }
+
     /// The next bytes, at most `limit`; nil at the end.
     func read(upTo limit: Int) throws -> ByteBuffer? {
         var buffer = ByteBuffer()
@@ -69,6 +90,37 @@ struct FileUpload: AsyncSequence, Sendable {
             sent += Int64(piece.readableBytes)
             await upload.onSent(sent)
             return piece
+        }
+    }
+}
+
+/// A new file that is written from its beginning.
+final class OutputFile: Sendable {
+    private let path: String
+    private let doing: String
+    private let descriptor: Int32
+
+    /// Makes the file; one that is there is left alone.
+    ///
+    /// - Throws: `Fault.conflict` where there is one, `Fault.invalid` where none can be made.
+    init(_ path: String, doing: String) throws(Fault) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw Fault(errno == EEXIST ? .conflict : .invalid, doing: doing, systemError())
+        }
+        self.path = path
+        self.doing = doing
+    }
+
+    deinit { close(descriptor) }
+
+    func write(_ bytes: [UInt8]) throws(Fault) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw Fault(.invalid, doing: doing, systemError()) }
+            rest = rest.dropFirst(written)
         }
     }
 }

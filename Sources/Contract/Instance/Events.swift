@@ -103,14 +103,3 @@ public struct HealthView: Codable, Sendable {
         self.checks = checks
     }
 }
-
-/// A row of an imported file that was not taken, and why. Rows count from 1, the header included.
-public struct RejectedRow: Codable, Sendable {
-    public var row: Int64
-    public var reason: String
-
-    public init(row: Int64, reason: String) {
-        self.row = row
-        self.reason = reason
-    }
-}

@@ -1,12 +1,13 @@
 import Contract
 import Events
+import HTTPTypes
 import Hummingbird
 import Integrations
 import Kernel
 import NIOCore
 import Web
 
-/// `POST /api/integrations/csv`, and the operations that follow from it.
+/// `POST /api/integrations/csv`, its preview, and the operations that follow from it.
 struct ImportRoutes: Sendable {
     let imports: Imports
     let operations: OperationStore
@@ -16,23 +17,73 @@ struct ImportRoutes: Sendable {
 
     func add(to router: RouterGroup<WebContext>) {
         router.post("integrations/csv", use: receive)
+        router.post("integrations/csv/preview", use: preview)
         router.get("operations", use: list)
         router.get("operations/:id", use: show)
         router.get("operations/:id/events", use: follow)
         router.get("operations/:id/rejections", use: rejections)
+        router.get("operations/:id/rejections.csv", use: report)
     }
 
+    /// The file is the body, or an upload that is whole (`?upload=<id>`).
     @Sendable private func receive(_ request: Request, _ context: WebContext) async throws -> Response {
-        let principal = try context.require(.eventsWrite, doing: "import the file")
-        let projection = try brand.projection()
-        let parameters = request.uri.queryParameters
-        let options = try ImportOptions(
-            query: { name in parameters.getAll(name) }, timeZone: projection.settings.timeZone)
+        let doing = "import the file"
+        let principal = try context.require(.eventsWrite, doing: doing)
+        let options = try options(request)
+        if let text = request.query("upload") {
+            guard let id = UploadID(text) else {
+                throw Fault(.invalid, doing: doing, "expected the id of an upload", field: "upload")
+            }
+            return try WebResponse.json(
+                try await imports.receive(id, options: options, isTest: principal.isTest), status: .accepted)
+        }
         let operation = try await imports.receive(
             request.body.map { Array($0.readableBytesView) },
             length: request.headers[.contentLength].flatMap { Int64($0) }, options: options,
             isTest: principal.isTest)
         return try WebResponse.json(operation, status: .accepted)
+    }
+
+    private func options(_ request: Request) throws -> ImportOptions {
+        let parameters = request.uri.queryParameters
+        return try ImportOptions(
+            query: { name in parameters.getAll(name) },
+            timeZone: try brand.projection().settings.timeZone)
+    }
+
+    /// The body is a file, or its beginning (`?whole=false`). Nothing of it is kept.
+    @Sendable private func preview(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "import the file"
+        let principal = try context.require(.eventsWrite, doing: doing)
+        let options = try options(request)
+        let isWhole: Bool
+        switch request.query("whole") {
+        case nil, "true": isWhole = true
+        case "false": isWhole = false
+        default: throw Fault(.invalid, doing: doing, "expected true or false", field: "whole")
+        }
+        let sample = Array(
+            try await request.wholeBody(upTo: Imports.previewBytes, doing: doing).readableBytesView)
+        return try WebResponse.json(
+            try Imports.preview(
+                sample, isWhole: isWhole, options: options, isTest: principal.isTest, at: imports.now()))
+    }
+
+    /// The rejected rows as a file, to be mended and imported again.
+    @Sendable private func report(_ request: Request, _ context: WebContext) async throws -> Response {
+        let doing = "report the rejected rows"
+        _ = try context.require(.eventsRead, doing: doing)
+        guard let report = try await imports.report(of: try await operation(context, doing: doing)) else {
+            throw Fault(.notFound, doing: doing, "this work is not an import")
+        }
+        let headers: HTTPFields = [
+            .contentType: "text/csv; charset=utf-8",
+            .contentDisposition: "attachment; filename=\"\(report.fileName)\"",
+        ]
+        return try streams.open(headers: headers, doing: doing) { body in
+            var writer = body
+            try await report.write { try await writer.write($0) }
+        }
     }
 
     @Sendable private func list(_ request: Request, _ context: WebContext) async throws -> Response {

@@ -95,6 +95,11 @@ public struct OperationStore: Sendable {
         try await views("where id = \(id)").first
     }
 
+    /// What a piece of work was given; nil when there is none of this id.
+    public func input(of id: OperationID) async throws -> JSONB? {
+        try await database.run("select input from operation where id = \(id)").first?.decode(JSONB.self)
+    }
+
     /// The newest work first; at most `limit`, behind `cursor`.
     public func list(behind cursor: PageCursor?, limit: Int) async throws -> [OperationView] {
         var condition: SQL = ""

@@ -16,7 +16,7 @@ public enum TenantSchema {
         "identifier_sign_in", "identifier_owner", "identity_pair", "identity_never", "consent",
         "manual_merge_queue", "customer_profile", "customer_order", "order_adjustment", "currency_rate",
         "product", "inventory", "brand_totals", "order_totals", "event_meter", "api_key_use", "operation",
-        "import_rejection",
+        "import_rejection", "upload",
     ]
 
     /// Tables whose rows the instance reads and adds, and can neither change nor take away.

@@ -585,10 +585,22 @@ create index operation_created_at on operation (created_at desc, id desc);
 create unique index operation_refold on operation (kind)
     where kind = 'identity.refold' and state in ('pending', 'running');
 
--- Rows of an imported file that were not taken. The first thousand are kept; all are counted.
+-- Rows of an imported file that were not taken: so many as a report of them has. All are counted.
 create table import_rejection (
     operation_id uuid not null references operation (id) on delete cascade,
     row_number   bigint not null,
     reason       text not null,
+    fields       jsonb not null,                          -- what stands in the row, column by column
     primary key (operation_id, row_number)
 );
+
+-- Files that are sent in pieces, until an import takes them.
+create table upload (
+    id         uuid primary key,
+    length     bigint not null,
+    received   bigint not null,                           -- bytes that are durable
+    metadata   jsonb not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null
+);
+create index upload_created_at on upload (created_at desc, id desc);

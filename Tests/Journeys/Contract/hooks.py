@@ -20,6 +20,12 @@ def lines(ctx, value):
     return str(value).encode("utf-8", "replace")
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def piece(ctx, value):
+    """A piece of a file, as it is."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
 @schemathesis.hook
 def map_query(ctx, query):
     """An answer that never ends has tests of its own."""

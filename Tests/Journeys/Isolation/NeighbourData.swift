@@ -6,7 +6,7 @@ import TestSupport
 extension Neighbours {
     /// Makes a brand with users, keys and data of every sort, its canary in all of them.
     static func settle(_ slug: Slug, in installation: Installation) async throws -> Neighbour {
-        let number = UInt64.random(in: 1 << 40 ..< 1 << 44)
+        let number = UInt64.random(in: 1 << 40..<1 << 44)
         var brand = Neighbour(slug: slug, canary: "kestrel\(String(number, radix: 36))")
         _ = try await command(
             installation, "brand", "create", slug.text, "--name", brand.canary, "--domain",
@@ -120,6 +120,13 @@ extension Neighbours {
         try await send(
             "/api/integrations/csv?map=email:email&map=total:amount&fileName=\(canary).csv&source=\(canary)",
             "email,amount\nc-\(brand.email),1\n\(brand.email),\(canary)\n", type: "text/csv")
+        let upload = try await installation.http(
+            "POST", "/b/\(brand.slug)/api/uploads",
+            headers: [
+                ("Authorization", "Bearer \(brand.credentials[0].value)"), ("Upload-Length", "9"),
+                ("Upload-Metadata", "filename \(Data(canary.utf8).base64EncodedString())"),
+            ])
+        guard upload.status == 201 else { throw Failure("the upload: \(upload.text)") }
     }
 
     /// Every id that the brand's own lists show, the control plane's included.

@@ -15,7 +15,7 @@ struct SegmentJourney {
     @Test("what is stored is what they were told to send, to the cent, by each and compressed or not")
     func everything() async throws {
         try await Shop.with { shop in
-            let key = try await shop.segmentKey()
+            let key = try await shop.key()
             let host = "http://\(shop.installation.edge)/b/demo"
             let runs = [
                 SegmentSDK(name: "segment"), SegmentSDK(name: "segment", options: #"{"gzip":true}"#),
@@ -66,7 +66,7 @@ struct SegmentJourney {
                 #expect(failure.contains("malformed or mistyped") && failure.contains("(401)"), "\(failure)")
             }
             #expect(ContinuousClock.now - start < .seconds(20), "they send it again and again")
-            let key = try await shop.segmentKey()
+            let key = try await shop.key()
             let page = SegmentMade(
                 id: "future", call: "page", arguments: #""user_id":"u""#,
                 timestamp: "2999-01-01T00:00:00+00:00",
@@ -194,12 +194,6 @@ private struct SegmentStored: Codable, Sendable {
 }
 
 extension Shop {
-    fileprivate func segmentKey() async throws -> String {
-        let made = try await installation.run("key", "create", "demo", "--name", "sdk", "--output", "json")
-        guard made.status == 0 else { throw Failure("no key: \(made.errors)") }
-        return try JSONDecoder().decode(KeyCreated.self, from: Data(made.output.utf8)).key
-    }
-
     /// All events that are stored.
     fileprivate func segmentEvents(_ key: String) async throws -> [SegmentStored] {
         var events: [SegmentStored] = []

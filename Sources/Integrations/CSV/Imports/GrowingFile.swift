@@ -17,6 +17,32 @@ struct GrowingFile: ~Copyable {
         guard descriptor >= 0 else { throw GrowingFile.unwritable() }
     }
 
+    /// Opens the file, or makes it, to write on; nobody else does until it is closed.
+    ///
+    /// - Throws: `Fault.conflict` while somebody else writes.
+    init(continuing path: String, doing: String) throws(Fault) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw GrowingFile.unwritable() }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw Fault(
+                .conflict, doing: doing, "another request is writing to it", retryAfter: .seconds(1))
+        }
+    }
+
+    /// Keeps the first `bytes`, behind which is written on.
+    ///
+    /// - Throws: `Fault.gone` where there are fewer.
+    mutating func keep(_ bytes: Int64) throws(Fault) {
+        let size = lseek(descriptor, 0, SEEK_END)
+        guard size >= bytes else {
+            throw Fault(
+                .gone, doing: ImportOptions.doing, "\(bytes - Int64(size)) bytes of the file are missing")
+        }
+        guard ftruncate(descriptor, off_t(bytes)) == 0, lseek(descriptor, off_t(bytes), SEEK_SET) >= 0 else {
+            throw GrowingFile.unwritable()
+        }
+    }
+
     deinit { close(descriptor) }
 
     /// Appends `bytes`.

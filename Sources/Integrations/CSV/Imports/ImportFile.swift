@@ -32,7 +32,7 @@ struct ImportFile: Sendable {
 
     private static let ending = ".csv"
 
-    private var path: String { "\(directory)/\(operation)\(ImportFile.ending)" }
+    var path: String { "\(directory)/\(operation)\(ImportFile.ending)" }
 
     /// Writes `pieces` to the file and syncs it, calling `check` with its beginning as soon as that is there.
     /// Whatever fails, no file is left.

@@ -7,12 +7,8 @@ import Postgres
 struct ImportRun {
     /// Rows that are looked up and accepted together.
     static let batchRows = 1000
-    /// Rows after which it is said how far the import has come, also where none of them is an event.
+    /// Rows after which it is said how far the import has come, also where none of them is taken.
     static let progressRows: Int64 = 10_000
-    /// How long one commit is waited for before it is asked again.
-    static let commitTimeout = Duration.seconds(30)
-    /// How long a limit of the plan is waited for.
-    static let patience = Duration.seconds(60)
 
     struct Counts {
         var rows: Int64 = 0
@@ -32,11 +28,8 @@ struct ImportRun {
     private let input: Imports.Input
     private let surroundings: Imports.Surroundings
     private let operations: OperationStore
-    private let rejections: RejectionStore
-    private var reader: RowReader?
-    private var pending: [Event] = []
-    private var rejected: [RejectedRow] = []
-    private var lastPosition: EventStream.Position?
+    private var rejections: Rejections
+    private var sink: (any RowSink)?
     private var bytesRead: Int64 = 0
     /// Rows that the last flush had seen.
     private var flushedRows: Int64 = 0
@@ -48,111 +41,72 @@ struct ImportRun {
         self.surroundings = surroundings
         input = try operation.input.decode(Imports.Input.self)
         operations = OperationStore(database: surroundings.database)
-        rejections = RejectionStore(database: surroundings.database)
+        rejections = Rejections(of: operation.id, store: RejectionStore(database: surroundings.database))
     }
 
     mutating func perform(_ file: ImportFile) async throws {
-        guard let delimiter = Delimiter(input.options.delimiter) else {
-            throw ImportOptions.wrong("delimiter", "there is no delimiter '\(input.options.delimiter)'")
+        let name = input.options.delimiter ?? "comma"
+        guard let delimiter = Delimiter(name) else {
+            throw ImportOptions.wrong("delimiter", "there is no delimiter '\(name)'")
         }
+        let decoder = Held(try TextDecoder(input.options.encoding ?? .utf8))
         let parser = Held(DelimitedParser(delimiter: delimiter))
         try await file.pieces { piece in
             bytesRead += Int64(piece.count)
-            try await take(try parser.value.feed(piece))
+            try await take(try parser.value.feed(decoder.value.decode(piece)))
         }
+        try await take(try parser.value.feed(decoder.value.finish()))
         try await take(try parser.value.finish())
         try await flush()
-        try await awaitCommit()
+        try await sink?.finish()
     }
 
     private mutating func take(_ rows: [DelimitedParser.Row]) async throws {
         for row in rows {
-            if reader == nil {
-                reader = try RowReader(
-                    options: input.options, first: row.fields, isTest: input.isTest,
-                    receivedAt: operation.createdAt)
+            if sink == nil {
+                sink = try makeSink(first: row.fields)
                 if input.options.hasHeader { continue }
             }
             counts.rows += 1
-            switch reader?.read(row) {
-            case .event(let event): pending.append(event)
+            switch sink?.take(row) {
+            case .pending, nil: break
             case .repeated: counts.duplicates += 1
-            case .rejected(let reason): reject(row.number, reason)
-            case nil: break
+            case .rejected(let reason): reject(row, reason)
             }
-            if pending.count >= ImportRun.batchRows || counts.rows - flushedRows >= ImportRun.progressRows {
+            let pending = sink?.pending ?? 0
+            if pending >= ImportRun.batchRows || counts.rows - flushedRows >= ImportRun.progressRows {
                 try await flush()
             }
         }
     }
 
-    private mutating func reject(_ row: Int64, _ reason: String) {
-        counts.rejected += 1
-        if counts.rejected <= RejectionStore.maximumKept {
-            rejected.append(RejectedRow(row: row, reason: reason))
+    private func makeSink(first: [[UInt8]]) throws -> any RowSink {
+        switch input.options.kind {
+        case .events, .profiles: try EventSink(input, first: first, of: operation, surroundings)
+        case .products: try ProductSink(input.options, first: first, of: operation, surroundings)
+        case .inventory: try StockSink(input.options, first: first, of: operation, surroundings)
         }
     }
 
-    /// Accepts what is pending and not known, and says how far the import has come.
+    private mutating func reject(_ row: DelimitedParser.Row, _ reason: String) {
+        counts.rejected += 1
+        rejections.add(row, reason)
+    }
+
+    /// Brings in what is pending and not known, and says how far the import has come.
     private mutating func flush() async throws {
         flushedRows = counts.rows
-        if !rejected.isEmpty {
-            try await rejections.add(rejected, to: operation.id)
-            rejected = []
+        if let flushed = try await sink?.flush() {
+            counts.accepted += flushed.accepted
+            counts.duplicates += flushed.duplicates
+            for (row, reason) in flushed.rejected { reject(row, reason) }
         }
-        let known = try await EventStore().known(
-            pending.map(\.key), source: pending.first?.source ?? input.options.source,
-            on: surroundings.database)
-        var new: [Event] = []
-        for event in pending {
-            let earlier = known[Array(event.key.utf8)]
-            if let earlier, !isOfThisImport(earlier) {
-                counts.duplicates += 1
-                continue
-            }
-            counts.accepted += 1
-            if earlier == nil { new.append(event) }
-        }
-        pending = []
-        try await accept(new)
+        try await rejections.flush()
         surroundings.metrics.add(counts, since: measured)
         measured = counts
         try await operations.advance(
             operation.id, to: .init(done: bytesRead, total: input.bytes, unit: "bytes"), counts: counts.byName
         )
-    }
-
-    /// Whether an event was brought by an earlier attempt of this same import: all of them bear the instant
-    /// at which the file was received.
-    private func isOfThisImport(_ event: EventID) -> Bool {
-        event.uuid.instant == UUIDv7(at: operation.createdAt).instant
-    }
-
-    /// Accepts `events`, waiting where intake says so: an import is the client that obeys.
-    private mutating func accept(_ events: [Event]) async throws {
-        guard !events.isEmpty else { return }
-        while true {
-            do {
-                lastPosition = try await surroundings.events.accept(events, isPaced: true).last
-                return
-            } catch let fault as Fault where fault.code == .unavailable || ImportRun.passesSoon(fault) {
-                try await Task.sleep(for: fault.retryAfter ?? .seconds(1))
-            }
-        }
-    }
-
-    /// Whether a limit is one to wait for: a month's end is not.
-    private static func passesSoon(_ fault: Fault) -> Bool {
-        fault.code == .limited && fault.retryAfter.map { $0 <= patience } ?? false
-    }
-
-    private func awaitCommit() async throws {
-        guard let lastPosition else { return }
-        while await !surroundings.commits.wait(for: lastPosition, timeout: ImportRun.commitTimeout) {
-            try Task.checkCancellation()
-            // Another process of the brand may be the one that commits; it tells nobody here.
-            if try await !surroundings.events.isWaiting(lastPosition) { return }
-        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Commerce
 import Contract
 import Events
 import Kernel
@@ -20,17 +21,19 @@ public struct Imports: Service {
         let events: Events
         let commits: CommitWatch
         let database: PostgresPool
+        let products: Products
+        let inventory: Inventory
         let directory: String
         let clock: any WallClock
         let metrics = ImportMetrics()
 
         public init(
-            events: Events, commits: CommitWatch, database: PostgresPool, directory: String,
-            clock: any WallClock
+            intake: (events: Events, commits: CommitWatch), database: PostgresPool,
+            catalogue: (products: Products, inventory: Inventory), directory: String, clock: any WallClock
         ) {
-            self.events = events
-            self.commits = commits
+            (events, commits) = intake
             self.database = database
+            (products, inventory) = catalogue
             self.directory = directory
             self.clock = clock
         }
@@ -40,18 +43,23 @@ public struct Imports: Service {
     struct Input: Codable, Sendable {
         var options: ImportOptions
         var isTest: Bool
-        var bytes: Int64
+        var bytes: Int64 = 0
+        /// What the columns are called.
+        var columns: [String] = []
     }
 
-    private let surroundings: Surroundings
-    private let operations: OperationStore
+    let surroundings: Surroundings
+    let operations: OperationStore
+    let receiving = Receiving()
+    /// Files that are sent in pieces.
+    public let uploads: Uploads
     private let logger: Logger
     private let poke = Arrivals()
-    private let receiving = Receiving()
 
     public init(_ surroundings: Surroundings, logger: Logger) {
         self.surroundings = surroundings
         self.logger = logger
+        uploads = Uploads(surroundings)
         operations = OperationStore(database: surroundings.database)
     }
 
@@ -70,28 +78,45 @@ public struct Imports: Service {
         defer { receiving.end(id) }
         try await checkRoom(receiving: underWay)
         let file = ImportFile(directory: surroundings.directory, operation: id)
-        let bytes = try await file.receive(pieces, length: length) { sample in
-            try Imports.check(sample, options: options)
+        var input = Input(options: options, isTest: isTest)
+        input.bytes = try await file.receive(pieces, length: length) { sample in
+            try input.settle(by: sample)
         }
-        let input = Input(options: options, isTest: isTest, bytes: bytes)
         do {
-            try await operations.create(
-                .init(
-                    id: id, kind: Imports.kind, subject: options.fileName, input: JSONB(encoding: input),
-                    createdAt: now))
+            return try await begin(id, input, at: now)
         } catch {
             file.remove()
             throw error
         }
+    }
+
+    /// Makes the operation that imports a file which is there.
+    func begin(_ id: OperationID, _ input: Input, at now: Timestamp) async throws -> OperationView {
+        let name = input.options.fileName
+        try await operations.create(
+            .init(
+                id: id, kind: Imports.kind, subject: name, input: JSONB(encoding: input), createdAt: now))
         poke.announce()
         return OperationView(
-            id: id, kind: Imports.kind, subject: options.fileName, state: .pending,
-            progress: .init(done: 0, total: bytes, unit: "bytes"), createdAt: now, updatedAt: now)
+            id: id, kind: Imports.kind, subject: name, state: .pending,
+            progress: .init(done: 0, total: input.bytes, unit: "bytes"), createdAt: now, updatedAt: now)
     }
+
+    /// The rows of an import that were not taken, as a file; nil for work of another kind.
+    public func report(of operation: OperationView) async throws -> RejectionReport? {
+        guard operation.kind == Imports.kind else { return nil }
+        guard let input = try await operations.input(of: operation.id)?.decode(Input.self) else { return nil }
+        return RejectionReport(
+            of: operation.id, subject: operation.subject, columns: input.columns,
+            store: RejectionStore(database: surroundings.database))
+    }
+
+    /// What the clock shows.
+    public func now() -> Timestamp { surroundings.clock.now() }
 
     /// The uploads are counted before the operations: one that becomes the other meanwhile is counted twice
     /// rather than not at all.
-    private func checkRoom(receiving underWay: Int) async throws {
+    func checkRoom(receiving underWay: Int) async throws {
         guard try await operations.open(kind: Imports.kind).count + underWay <= Imports.maximumOpen else {
             throw Fault(
                 .limited, doing: ImportOptions.doing,
@@ -105,6 +130,7 @@ public struct Imports: Service {
         await cancelWhenGracefulShutdown {
             await removeLeftovers()
             while !Task.isCancelled {
+                await removeExpired()
                 await performOpen()
                 await poke.wait(atMost: Imports.period)
             }
@@ -125,6 +151,10 @@ public struct Imports: Service {
         }
     }
 
+    private func removeExpired() async {
+        do { try await uploads.removeExpired() } catch { warn("old uploads cannot be removed", error) }
+    }
+
     /// Does what is open. An import that cannot go on at present does not hold up those behind it.
     private func performOpen() async {
         do {
@@ -140,7 +170,7 @@ public struct Imports: Service {
         }
     }
 
-    private func warn(_ what: String, _ error: any Error) {
+    func warn(_ what: String, _ error: any Error) {
         if !Task.isCancelled { logger.warning("\(what)", metadata: ["error": "\(error)"]) }
     }
 
@@ -164,28 +194,15 @@ public struct Imports: Service {
         logger.info(
             "an import ended", metadata: ["operation": "\(operation.id)", "counts": "\(run.counts.byName)"])
     }
+}
 
-    /// Refuses what cannot be a file of these columns, by its beginning.
-    static func check(_ sample: [UInt8], options: ImportOptions) throws {
-        guard !sample.isEmpty else { throw Fault(.invalid, doing: ImportOptions.doing, "the file is empty") }
-        guard !sample.contains(0), isText(sample) else {
-            throw Fault(.invalid, doing: ImportOptions.doing, "the file is not UTF-8 text")
-        }
-        guard let delimiter = Delimiter(options.delimiter) else { return }
-        var parser = DelimitedParser(delimiter: delimiter)
-        var rows = try parser.feed(sample)
-        if rows.isEmpty { rows = try parser.finish() }
-        guard let first = rows.first else {
-            throw Fault(.invalid, doing: ImportOptions.doing, "the file has no rows")
-        }
-        _ = try RowReader(
-            options: options, first: first.fields, isTest: false, receivedAt: Timestamp(microseconds: 0))
-    }
-
-    /// Whether the bytes are UTF-8, but for a character that the end of the sample may have cut.
-    private static func isText(_ sample: [UInt8]) -> Bool {
-        (0..<4).contains { cut in
-            sample.count >= cut && String(validating: sample.dropLast(cut), as: UTF8.self) != nil
-        }
+extension Imports.Input {
+    /// Finds out how the file is written where nobody has said it, and refuses what cannot be a file of the
+    /// mapped columns, by its beginning.
+    mutating func settle(by sample: [UInt8]) throws(Fault) {
+        let beginning = try FileBeginning(sample, options)
+        try beginning.check()
+        options = beginning.options
+        columns = beginning.columns
     }
 }

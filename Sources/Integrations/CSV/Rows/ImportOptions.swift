@@ -6,16 +6,20 @@ import Kernel
 public struct ImportOptions: Codable, Sendable, Equatable {
     /// A column of the file and what it becomes.
     public struct Mapping: Codable, Sendable, Equatable {
-        /// `eventId`, `type`, `occurredAt`, `channel`, a kind of identifier, or a property
-        /// (`properties.<name>`; those of `shortProperties` may be written without it).
+        /// What `ImportTarget` knows.
         public var target: String
         /// A name in the header, or a number from 1.
         public var column: String
     }
 
-    public var delimiter: String
+    /// What the rows are.
+    public var kind: ImportKind
+    /// Nil to find it out.
+    public var encoding: TextEncoding?
+    /// Nil to find it out.
+    public var delimiter: String?
     public var hasHeader: Bool
-    /// What each row is, where no column says it.
+    /// What each row of events is, where no column says it.
     public var type: String
     public var mappings: [Mapping]
     /// A pattern such as `yyyyMMdd`; nil to find it out for each value.
@@ -29,14 +33,8 @@ public struct ImportOptions: Codable, Sendable, Equatable {
     public var fileName: String
 
     static let doing = "import the file"
-    /// Properties that may be mapped without their prefix.
-    private static let shortProperties: Set<String> = [
-        "orderId", "total", "currency", "quantity", "refunded", "cancelled", "amount", "refundId",
-        "productId",
-    ]
-    private static let eventFields: Set<String> = ["eventId", "type", "occurredAt", "channel"]
 
-    /// Reads the options of a request.
+    /// Reads the options of a request. Which columns there are is not looked at here.
     ///
     /// - Parameters:
     ///   - query: the values of a parameter, in order.
@@ -45,28 +43,22 @@ public struct ImportOptions: Codable, Sendable, Equatable {
     public init(query: (String) -> [String], timeZone: String) throws(Fault) {
         try ImportOptions.checkText(query)
         func one(_ name: String) -> String? { query(name).last.flatMap { $0.isEmpty ? nil : $0 } }
-        delimiter = one("delimiter") ?? "comma"
-        guard Delimiter(delimiter) != nil else {
-            throw ImportOptions.wrong(
-                "delimiter", "expected comma, semicolon, tab, pipe, whitespace or one ASCII character")
-        }
+        kind = try ImportOptions.kind(one("kind"))
+        encoding = try ImportOptions.encoding(one("encoding"))
+        delimiter = try ImportOptions.delimiter(one("delimiter"))
         switch one("header") ?? "true" {
         case "true": hasHeader = true
         case "false": hasHeader = false
         default: throw ImportOptions.wrong("header", "expected true or false")
         }
-        type = one("type") ?? EventType.purchase.rawValue
-        guard EventType(rawValue: type) != nil else {
-            let known = EventType.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ImportOptions.wrong("type", "there is no type '\(type)'; the types are \(known)")
-        }
-        mappings = try ImportOptions.mappings(query("map"))
+        type = try ImportOptions.type(one("type"), of: kind)
+        mappings = try ImportOptions.mappings(query("map"), of: kind)
         dateFormat = try ImportOptions.dateFormat(one("dateFormat"))
         self.timeZone = one("timeZone") ?? timeZone
         guard TimeZone(identifier: self.timeZone) != nil else {
             throw ImportOptions.wrong("timeZone", "there is no time zone '\(self.timeZone)'")
         }
-        source = try ImportOptions.name(one("source") ?? "csv", "source")
+        source = try ImportOptions.name(one("source") ?? kind.defaultSource, "source")
         guard !["api", SegmentReader.source, Event.browserSource].contains(source),
             !source.hasSuffix(EventReader.Sender.testSuffix)
         else {
@@ -77,7 +69,8 @@ public struct ImportOptions: Codable, Sendable, Equatable {
     }
 
     private static let parameters = [
-        "delimiter", "header", "type", "map", "dateFormat", "timeZone", "source", "channel", "fileName",
+        "kind", "encoding", "delimiter", "header", "type", "map", "dateFormat", "timeZone", "source",
+        "channel", "fileName",
     ]
     /// Bytes of one parameter's value, and how many columns can be mapped.
     private static let valueBytes = 255
@@ -111,17 +104,18 @@ public struct ImportOptions: Codable, Sendable, Equatable {
         return text
     }
 
-    private static func mappings(_ texts: [String]) throws(Fault) -> [Mapping] {
-        guard !texts.isEmpty else {
-            throw wrong("map", "say which column is what, such as map=email:customer_email")
-        }
+    private static func mappings(
+        _ texts: [String], of kind: ImportKind
+    ) throws(Fault) -> [Mapping] {
         var mappings: [Mapping] = []
         for text in texts {
             let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
                 throw wrong("map", "expected target:column, found '\(text)'")
             }
-            let target = try target(String(parts[0]))
+            guard let target = ImportTarget(String(parts[0]), of: kind)?.name else {
+                throw wrong("map", "there is no target '\(parts[0])'; \(ImportTarget.all(of: kind))")
+            }
             guard !mappings.contains(where: { $0.target == target }) else {
                 throw wrong("map", "'\(target)' is mapped twice")
             }
@@ -130,13 +124,56 @@ public struct ImportOptions: Codable, Sendable, Equatable {
         return mappings
     }
 
-    private static func target(_ text: String) throws(Fault) -> String {
-        if shortProperties.contains(text) { return "properties.\(text)" }
-        if eventFields.contains(text) || IdentifierKind(rawValue: text) != nil { return text }
-        if text.hasPrefix("properties."), text.utf8.count > "properties.".utf8.count { return text }
-        let known = eventFields.sorted() + shortProperties.sorted() + IdentifierKind.allCases.map(\.rawValue)
-        throw wrong(
-            "map", "there is no target '\(text)'; use properties.<name> or \(known.joined(separator: ", "))")
+    /// Refuses a mapping that lacks what rows of this kind cannot be without.
+    ///
+    /// - Throws: `Fault.invalid` for `map`.
+    func checkMapping() throws(Fault) {
+        guard !mappings.isEmpty else {
+            throw ImportOptions.wrong(
+                "map", "say which column is what, such as map=\(kind.example); a preview suggests it")
+        }
+        for target in kind.required where !mappings.contains(where: { $0.target == target }) {
+            throw ImportOptions.wrong("map", "no column is the \(target), which every row has")
+        }
+    }
+
+    private static func kind(_ name: String?) throws(Fault) -> ImportKind {
+        guard let name else { return .events }
+        guard let kind = ImportKind(rawValue: name) else {
+            throw wrong("kind", "expected \(ImportKind.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return kind
+    }
+
+    private static func encoding(_ name: String?) throws(Fault) -> TextEncoding? {
+        guard let name, name != "auto" else { return nil }
+        guard let encoding = TextEncoding(name: name) else {
+            let known = TextEncoding.allCases.map(\.rawValue).joined(separator: ", ")
+            throw wrong("encoding", "expected auto, \(known)")
+        }
+        return encoding
+    }
+
+    private static func delimiter(_ name: String?) throws(Fault) -> String? {
+        guard let name, name != "auto" else { return nil }
+        guard let delimiter = Delimiter(name) else {
+            throw wrong(
+                "delimiter", "expected auto, comma, semicolon, tab, pipe, whitespace or one ASCII character")
+        }
+        return delimiter.name
+    }
+
+    private static func type(_ name: String?, of kind: ImportKind) throws(Fault) -> String {
+        guard kind == .events else {
+            guard name == nil else { throw wrong("type", "only rows that are events have a type") }
+            return EventType.identify.rawValue
+        }
+        let name = name ?? EventType.purchase.rawValue
+        guard EventType(rawValue: name) != nil else {
+            let known = EventType.allCases.map(\.rawValue).joined(separator: ", ")
+            throw wrong("type", "there is no type '\(name)'; the types are \(known)")
+        }
+        return name
     }
 
     private static func name(_ text: String, _ field: String) throws(Fault) -> String {

@@ -17,8 +17,7 @@ struct RowReader {
     private let options: ImportOptions
     private let dates: ImportDates
     private let events: EventReader
-    private let columns: [(target: String, index: Int)]
-    private let width: Int
+    private let columns: RowColumns
     /// How many rows equal to a row came before it, by the hash of its fields.
     private var ordinals: [Digest: Int32] = [:]
     /// Where rows bring an `eventId` of their own: those that were read.
@@ -43,54 +42,17 @@ struct RowReader {
     /// - Throws: `Fault.invalid` when a mapped column is not there.
     init(options: ImportOptions, first: [[UInt8]], isTest: Bool, receivedAt: Timestamp) throws(Fault) {
         self.options = options
-        width = first.count
-        columns = try RowReader.columns(options, first)
-        eventIDColumn = columns.first { $0.target == "eventId" }?.index
+        columns = try RowColumns(options, first: first)
+        eventIDColumn = columns.columns.first { $0.target == "eventId" }?.index
         dates = ImportDates(
             format: options.dateFormat, timeZone: TimeZone(identifier: options.timeZone) ?? .gmt)
         events = EventReader(sender: .init(source: options.source, isTest: isTest), receivedAt: receivedAt)
     }
 
-    private static func columns(
-        _ options: ImportOptions, _ first: [[UInt8]]
-    ) throws(Fault) -> [(target: String, index: Int)] {
-        let names = first.map { String(decoding: $0, as: UTF8.self) }
-        var columns: [(target: String, index: Int)] = []
-        for mapping in options.mappings {
-            guard let index = index(of: mapping.column, in: names, areNames: options.hasHeader) else {
-                let found =
-                    options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
-                throw ImportOptions.wrong(
-                    "map",
-                    "there is no column '\(mapping.column)'; with the delimiter '\(options.delimiter)' the "
-                        + "columns are: \(String(found.prefix(300)))")
-            }
-            columns.append((mapping.target, index))
-        }
-        return columns
-    }
-
-    /// A name goes before a number. A `+` that is in no name was a space before a form encoded it.
-    private static func index(of column: String, in names: [String], areNames: Bool) -> Int? {
-        if areNames, let index = names.firstIndex(of: column) { return index }
-        if let number = Int(column), (1...names.count).contains(number) { return number - 1 }
-        return areNames ? names.firstIndex(of: column.replacing("+", with: " ")) : nil
-    }
-
     /// The event that a row is, or why it is none.
     mutating func read(_ row: DelimitedParser.Row) -> Reading {
-        guard row.fields.count == width else {
-            return .rejected("it has \(row.fields.count) columns, and the file has \(width)")
-        }
-        var texts: [String] = []
-        for field in row.fields {
-            guard let text = String(validating: field, as: UTF8.self) else {
-                return .rejected("it is not UTF-8")
-            }
-            guard !field.contains(0) else { return .rejected("it has a null character") }
-            texts.append(text)
-        }
         do {
+            let texts = try columns.texts(of: row.fields)
             let hasEventID = eventIDColumn.map { !texts[$0].isEmpty } ?? false
             let key = hasEventID ? "" : key(of: row.fields)
             let event = try events.event(try JSONText.checking(try json(texts)), fallbackKey: key)
@@ -98,8 +60,10 @@ struct RowReader {
                 return .repeated
             }
             return .event(event)
+        } catch let rejection as RowRejection {
+            return .rejected(rejection.reason)
         } catch let fault as Fault {
-            return .rejected(fault.field.map { "\($0): \(fault.detail)" } ?? fault.detail)
+            return .rejected(RowRejection(fault).reason)
         } catch {
             return .rejected("\(error)")
         }
@@ -108,7 +72,7 @@ struct RowReader {
     /// A row is known by its content and by how many equal rows came before it: a file that is exported again
     /// with rows appended adds only those, and rows that are equal to the byte stay distinct.
     private mutating func key(of fields: [[UInt8]]) -> String {
-        let hash = SHA256.hash(fields.joined(separator: [0x1F])).prefix(16)
+        let hash = SHA256.hash(columns.content(of: fields).joined(separator: [0x1F])).prefix(16)
         let digest = Digest(hash)
         let ordinal = ordinals[digest, default: 0]
         ordinals[digest] = ordinal + 1
@@ -119,10 +83,14 @@ struct RowReader {
         var event: [(String, [UInt8])] = []
         var identifiers: [(String, [UInt8])] = []
         var properties: [(String, [UInt8])] = []
-        for (target, index) in columns where !texts[index].isEmpty {
+        var consent: [IdentifierKind: [(String, [UInt8])]] = [:]
+        for (target, index) in columns.columns where !texts[index].isEmpty {
             let text = texts[index]
             if target == "occurredAt" {
                 event.append((target, JSONText.quoted(try instant(text).description)))
+            } else if let (kind, purpose) = ImportTarget.consent(target) {
+                let isGranted = try RowReader.truth(text, target) ? "true" : "false"
+                consent[kind, default: []].append((purpose, Array(isGranted.utf8)))
             } else if target.hasPrefix("properties.") {
                 properties.append((String(target.dropFirst("properties.".count)), JSONText.quoted(text)))
             } else if IdentifierKind(rawValue: target) != nil {
@@ -137,6 +105,11 @@ struct RowReader {
         if !event.contains(where: { $0.0 == "channel" }) {
             event.append(("channel", JSONText.quoted(options.channel)))
         }
+        if !consent.isEmpty {
+            let said = consent.sorted { $0.key.rawValue < $1.key.rawValue }
+                .map { ($0.key.rawValue, JSONText.object($0.value)) }
+            properties.append((ConsentStatement.property, JSONText.object(said)))
+        }
         event.append(("identifiers", JSONText.object(identifiers)))
         event.append(("properties", JSONText.object(properties)))
         return JSONText.object(event)
@@ -148,5 +121,14 @@ struct RowReader {
             throw ImportOptions.wrong("occurredAt", "'\(text.prefix(40))' is not \(expected)")
         }
         return instant
+    }
+
+    /// `true` or `false`, in the words that files have for it.
+    static func truth(_ text: String, _ target: String) throws(Fault) -> Bool {
+        switch text.lowercased() {
+        case "true", "yes", "y", "1": return true
+        case "false", "no", "n", "0": return false
+        default: throw ImportOptions.wrong(target, "expected true or false, yes or no, 1 or 0")
+        }
     }
 }
