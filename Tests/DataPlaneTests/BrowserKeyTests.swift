@@ -95,7 +95,11 @@ struct BrowserKeyTests {
                 else { continue }
                 let answer = try await instance.call(
                     words[0], path, Array("{}".utf8), headers: ["Origin": Self.shop], key: key)
-                answer.expectProblem(403, .forbidden, nil, "", operation)
+                if words[0] == "HEAD" {
+                    #expect(answer.status == 403 && answer.body.isEmpty, "\(operation)")
+                } else {
+                    answer.expectProblem(403, .forbidden, nil, "", operation)
+                }
                 asked += 1
             }
             #expect(asked > 20, "of \(operations.count) operations")

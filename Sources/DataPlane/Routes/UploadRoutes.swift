@@ -76,7 +76,7 @@ struct UploadRoutes: Sendable {
         let doing = "keep the upload"
         _ = try context.require(.eventsWrite, doing: doing)
         if let refusal = refusal(request) { return refusal }
-        let id = try id(context, doing: doing)
+        let id = try await uploads.show(try id(context, doing: doing), doing: doing).id
         guard request.headers[.contentType] == UploadRoutes.pieceType else {
             throw Fault(
                 .unsupportedMediaType, doing: doing, "a piece is sent as \(UploadRoutes.pieceType)",
