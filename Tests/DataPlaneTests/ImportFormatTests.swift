@@ -103,11 +103,54 @@ struct ImportFormatTests {
             let rows = answer.text.split(separator: "\r\n")
             #expect(rows[0].hasSuffix("\"constintel_row\",\"constintel_reason\",\"1\",\"2\""))
             #expect(rows[1].hasSuffix("\"b@b.c\",\"x\"") && rows[2].hasSuffix("\"c@b.c\""))
+            let mended = "constintel_row;constintel_reason;1;2\n2;;b@b.c;2\n3;;c@b.c;y\n"
             let again = try await upload(
-                Array("constintel_row,constintel_reason,1,2\n2,,b@b.c,2\n3,,c@b.c,3\n".utf8),
-                "?map=email:1&map=total:2", to: instance)
-            #expect(again.counts?["accepted"] == 2)
+                Array(mended.utf8), "?map=email:1&map=total:2&header=false&delimiter=comma", to: instance)
+            #expect(again.counts?["accepted"] == 1 && again.counts?["rejected"] == 1)
+            // What is still wrong is reported as it was, not as a report of a report.
+            let second = try await instance.call("GET", "/api/operations/\(again.id)/rejections.csv")
+            let left = second.text.split(separator: "\r\n")
+            #expect(left[0].hasSuffix("\"constintel_row\",\"constintel_reason\",\"1\",\"2\""))
+            #expect(left[1].hasSuffix("\"c@b.c\",\"y\"") && left.count == 2)
+            let whole = try await upload(
+                Array("a@b.c,1\nb@b.c,2\nc@b.c,3\n".utf8), "?map=email:1&map=total:2&header=false",
+                to: instance)
+            #expect(whole.counts?["accepted"] == 1 && whole.counts?["duplicates"] == 2)
             #expect(try await instance.stats().revenue == "6.00")
+        }
+    }
+
+    @Test("by number, a report's columns are those of the file that it comes from")
+    func reportByNumber() async throws {
+        try await TestInstance.serving { instance in
+            let operation = try await upload(
+                Array("mail,value\na@b.c,x\n".utf8), "?map=email:1&map=total:2", to: instance)
+            let report = try await instance.call("GET", "/api/operations/\(operation.id)/rejections.csv")
+            let mended = report.text.replacing("\"x\"", with: "\"7\"")
+            let again = try await upload(Array(mended.utf8), "?map=email:1&map=total:2", to: instance)
+            #expect(again.counts?["accepted"] == 1)
+            #expect(try await instance.stats().revenue == "7.00")
+        }
+    }
+
+    @Test("rows take the scope of what they are")
+    func scopes() async throws {
+        try await TestInstance.serving { instance in
+            let events = try await TestInstance.mintKey(instance.brand, scopes: [.eventsWrite])
+            let catalogue = try await TestInstance.mintKey(instance.brand, scopes: [.productsWrite])
+            let products = "?kind=products&map=productId:1&map=name:2"
+            for path in ["/api/integrations/csv", "/api/integrations/csv/preview"] {
+                let refused = try await instance.post(path + products, "a,b\n1,2\n", key: events)
+                refused.expectProblem(403, .forbidden, nil, "products:write")
+                let other = try await instance.post(path + "?map=email:1", "a\nb@b.c\n", key: catalogue)
+                other.expectProblem(403, .forbidden, nil, "events:write")
+                let taken = try await instance.post(path + products, "a,b\n1,2\n", key: catalogue)
+                #expect(taken.status == 202 || taken.status == 200, "\(taken.text)")
+            }
+            try await instance.post(
+                "/api/integrations/csv?kind=inventory&map=productId:1&map=storeId:2&map=quantity:3",
+                "a,b,c\n1,2,3\n", key: catalogue
+            ).expectProblem(403, .forbidden, nil, "inventory:write")
         }
     }
 

@@ -107,6 +107,9 @@ struct UploadTests {
                 }
             }
             let begun = try #require(upload)
+            // A file that no upload has, as a kill may leave it.
+            let orphan = instance.directory + "/imports/\(UploadID(at: begun.createdAt)).upload"
+            try Data("orphan".utf8).write(to: URL(fileURLWithPath: orphan))
             // Bytes that nobody was told of, as a crash of the machine may leave them.
             let file = try #require(
                 FileHandle(forWritingAtPath: instance.directory + "/imports/\(begun.id).upload"))
@@ -115,6 +118,7 @@ struct UploadTests {
             try file.close()
             try await instance.serving {
                 #expect(try await offset(begun, of: instance) == 20_000)
+                #expect(!FileManager.default.fileExists(atPath: orphan))
                 let rest = try await append(bytes.dropFirst(20_000), to: begun, at: 20_000, of: instance)
                 #expect(rest.status == 204)
                 let operation = try await ended(
@@ -199,12 +203,13 @@ struct UploadTests {
             #expect(try await append([1, 2], to: uploads[0], at: 0, of: instance).status == 204)
             let gone = try await instance.call("DELETE", "/api/uploads/\(uploads[0].id)")
             #expect(gone.status == 204)
-            #expect(try instance.fileSizes().isEmpty)
+            #expect(try instance.fileSizes() == Array(repeating: 0, count: 15))
             try await instance.brand.database.run(
                 "update upload set expires_at = now() where id = \(uploads[1].id)")
             try await append([1], to: uploads[1], at: 0, of: instance).expectProblem(404, .notFound, nil, "")
             try await eventually("it is thrown away") {
-                try await instance.footprint()["upload"] == 14
+                let left = try await instance.footprint()
+                return left["upload"] == 14 && left["uploads"] == 14
             }
         }
     }

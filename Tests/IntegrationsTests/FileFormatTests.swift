@@ -45,6 +45,7 @@ struct FileFormatTests {
         #expect(try format([0xFE, 0xFF] + encoded(text, .utf16BigEndian)).encoding == .utf16BigEndian)
         #expect(try format(try encoded(western, .windowsCP1252)).encoding == .windows1252)
         #expect(try format(Array("plain,text\n".utf8)).encoding == .utf8)
+        #expect(try format(try encoded("name\nAnn\nJosé\r\n", .windowsCP1252)).encoding == .windows1252)
         // The end of a sample may cut a character.
         #expect(try format(Array(Array("a,é".utf8).dropLast())).encoding == .utf8)
     }

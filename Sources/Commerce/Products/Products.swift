@@ -83,9 +83,9 @@ public struct Products: Sendable {
         return json
     }
 
-    /// Which of these ids there are, each with the very bytes that it is known by.
-    public func known(_ ids: [String]) async throws -> Set<String> {
-        Set(try await store.known(ids.filter(TextRule.id.allows), on: reader))
+    /// Which of these ids there are, as the bytes by which ids are compared.
+    public func known(_ ids: [String]) async throws -> Set<[UInt8]> {
+        Set(try await store.known(ids.filter(TextRule.id.allows), on: reader).map { Array($0.utf8) })
     }
 
     /// Sets products as of `instant`, all or none: one that was set as of something later stays as it is and

@@ -42,7 +42,9 @@ struct FormatOptions: ParsableArguments {
     var timeZone: String?
 
     func validate() throws {
-        let isCharacter = delimiter.utf8.count == 1 && delimiter.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x09 }
+        let isCharacter =
+            delimiter.utf8.count == 1
+            && delimiter.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 }
         guard Self.namedDelimiters.contains(delimiter) || isCharacter else {
             throw ValidationError(
                 "--delimiter is an ASCII character or \(Self.namedDelimiters.joined(separator: ", "))"

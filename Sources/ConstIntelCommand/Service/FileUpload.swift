@@ -114,6 +114,9 @@ final class OutputFile: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Takes the file away again.
+    func remove() { unlink(path) }
+
     func write(_ bytes: [UInt8]) throws(Fault) {
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -15,8 +15,13 @@ struct RejectionDownload: Sendable {
         let request = Request(.get, "/api/operations/\(id)/rejections.csv", doing: doing)
         let body = try await instance.open(request)
         let file = try OutputFile(path, doing: doing)
-        try await instance.transport(doing: doing) {
-            for try await piece in body { try file.write(Array(piece.readableBytesView)) }
+        do {
+            try await instance.transport(doing: doing) {
+                for try await piece in body { try file.write(Array(piece.readableBytesView)) }
+            }
+        } catch {
+            file.remove()
+            throw error
         }
     }
 }

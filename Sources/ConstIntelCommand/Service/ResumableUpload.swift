@@ -28,6 +28,7 @@ struct ResumableUpload: Sendable {
     /// - Returns: the upload, whole.
     /// - Throws: `Fault.unavailable` when the service stays away; what was sent is kept.
     func run() async throws -> Upload {
+        let changedAt = file.changedAt
         let fingerprint = try fingerprint()
         var upload: Upload
         if let begun = try await begun(fingerprint) {
@@ -37,10 +38,18 @@ struct ResumableUpload: Sendable {
         }
         while !upload.isWhole {
             await show(upload.received)
-            upload = try await sendPiece(of: upload)
+            upload = try await sendPiece(of: upload, since: changedAt)
         }
         await show(length)
+        guard file.changedAt == changedAt else {
+            _ = try await instance.send(Request(.delete, "/api/uploads/\(upload.id)", doing: doing))
+            throw changed()
+        }
         return upload
+    }
+
+    private func changed() -> Fault {
+        Fault(.conflict, doing: doing, "the file has changed while it was sent; give the same command again")
     }
 
     private func show(_ sent: Int64) async {
@@ -68,24 +77,25 @@ struct ResumableUpload: Sendable {
         return page.items.first { $0.length == length && $0.metadata["fingerprint"] == fingerprint }
     }
 
-    private func sendPiece(of upload: Upload) async throws -> Upload {
+    private func sendPiece(of upload: Upload, since changedAt: Int64) async throws -> Upload {
         var pause = pause
         for attempt in 1... {
             do {
                 let now = attempt == 1 ? upload : try await show(upload.id)
                 guard !now.isWhole, now.received == upload.received else { return now }
+                let size = piece(at: upload.received)
+                let piece = try file.read(at: upload.received, upTo: size)
+                guard piece.count == size else { throw changed() }
                 var request = Request(
                     .patch, "/api/uploads/\(upload.id)",
-                    body: .bytes(
-                        try file.read(at: upload.received, upTo: piece(at: upload.received)),
-                        contentType: "application/offset+octet-stream"), doing: doing)
+                    body: .bytes(piece, contentType: "application/offset+octet-stream"), doing: doing)
                 request.headers = [
                     ("Tus-Resumable", "1.0.0"), ("Upload-Offset", String(upload.received)),
                 ]
                 request.isLong = true
                 _ = try await instance.send(request)
                 return try await show(upload.id)
-            } catch let fault as Fault where Self.passes(fault) {
+            } catch let fault as Fault where Self.passes(fault) && file.changedAt == changedAt {
                 guard attempt < Self.attempts else { throw keptOn(fault, upload) }
                 try await Task.sleep(for: pause)
                 pause *= 2
@@ -99,7 +109,7 @@ struct ResumableUpload: Sendable {
         fault.code == .unavailable || fault.code == .conflict || fault.code == .internal
     }
 
-    private func piece(at offset: Int64) throws(Fault) -> Int {
+    private func piece(at offset: Int64) -> Int {
         Int(min(Int64(Self.pieceBytes), length - offset))
     }
 

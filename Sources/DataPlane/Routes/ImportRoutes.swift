@@ -28,7 +28,7 @@ struct ImportRoutes: Sendable {
     /// The file is the body, or an upload that is whole (`?upload=<id>`).
     @Sendable private func receive(_ request: Request, _ context: WebContext) async throws -> Response {
         let doing = "import the file"
-        let principal = try context.require(.eventsWrite, doing: doing)
+        let principal = try require(request, context, doing: doing)
         let options = try options(request)
         if let text = request.query("upload") {
             guard let id = UploadID(text) else {
@@ -44,6 +44,14 @@ struct ImportRoutes: Sendable {
         return try WebResponse.json(operation, status: .accepted)
     }
 
+    /// The caller, who must be allowed to bring what the rows are.
+    private func require(
+        _ request: Request, _ context: WebContext, doing: String
+    ) throws -> Principal {
+        let kind = request.query("kind").flatMap { ImportKind(rawValue: $0) } ?? .events
+        return try context.require(kind.scope, doing: doing)
+    }
+
     private func options(_ request: Request) throws -> ImportOptions {
         let parameters = request.uri.queryParameters
         return try ImportOptions(
@@ -54,7 +62,7 @@ struct ImportRoutes: Sendable {
     /// The body is a file, or its beginning (`?whole=false`). Nothing of it is kept.
     @Sendable private func preview(_ request: Request, _ context: WebContext) async throws -> Response {
         let doing = "import the file"
-        let principal = try context.require(.eventsWrite, doing: doing)
+        let principal = try require(request, context, doing: doing)
         let options = try options(request)
         let isWhole: Bool
         switch request.query("whole") {

@@ -78,8 +78,7 @@ struct StockSink: RowSink {
         var attempt = 0
         while !waiting.isEmpty {
             attempt += 1
-            // Ids are compared by their bytes, as the database does it.
-            let known = Set(try await products.known(waiting.map(\.level.productId)).map { Array($0.utf8) })
+            let known = try await products.known(waiting.map(\.level.productId))
             let unknown = waiting.filter { !known.contains(Array($0.level.productId.utf8)) }
             flushed.rejected += unknown.map { row, level in
                 (row, "productId: there is no product '\(level.productId)'")

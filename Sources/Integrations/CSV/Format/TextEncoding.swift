@@ -58,8 +58,17 @@ public enum TextEncoding: String, Codable, Sendable, CaseIterable {
 
     /// Whether the bytes are UTF-8, but for a character that the end of the sample may have cut.
     static func isUTF8(_ sample: [UInt8]) -> Bool {
-        (0..<4).contains { cut in
-            sample.count >= cut && String(validating: sample.dropLast(cut), as: UTF8.self) != nil
+        String(validating: sample.dropLast(cutBytes(sample)), as: UTF8.self) != nil
+    }
+
+    /// How many bytes at the end begin a character and do not end it.
+    private static func cutBytes(_ sample: [UInt8]) -> Int {
+        for count in 1...3 where sample.count >= count {
+            let byte = sample[sample.count - count]
+            if byte & 0xC0 == 0x80 { continue }
+            let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1
+            return length > count ? count : 0
         }
+        return 0
     }
 }

@@ -10,6 +10,8 @@ struct GrowingFile: ~Copyable {
     /// Bytes that a crash of the machine may still take away.
     private(set) var unsyncedBytes = 0
     private let descriptor: Int32
+    /// A sync has failed: the system says so once, and what was not written then never is.
+    private var isBroken = false
 
     /// Makes the file, for its owner alone; one that is there is emptied.
     init(path: String) throws(Fault) {
@@ -17,12 +19,15 @@ struct GrowingFile: ~Copyable {
         guard descriptor >= 0 else { throw GrowingFile.unwritable() }
     }
 
-    /// Opens the file, or makes it, to write on; nobody else does until it is closed.
+    /// Opens the file to write on; nobody else does until it is closed.
     ///
-    /// - Throws: `Fault.conflict` while somebody else writes.
+    /// - Throws: `Fault.conflict` while somebody else writes, `Fault.gone` where there is no such file.
     init(continuing path: String, doing: String) throws(Fault) {
-        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw GrowingFile.unwritable() }
+        descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            guard errno == ENOENT else { throw GrowingFile.unwritable() }
+            throw Fault(.gone, doing: doing, "the file is no longer there; send it again")
+        }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw Fault(
                 .conflict, doing: doing, "another request is writing to it", retryAfter: .seconds(1))
@@ -56,15 +61,29 @@ struct GrowingFile: ~Copyable {
             rest = rest.dropFirst(written)
             unsyncedBytes += written
             guard unsyncedBytes == GrowingFile.stepBytes else { continue }
-            guard fdatasync(descriptor) == 0 else { throw GrowingFile.unwritable() }
+            guard !isBroken, fdatasync(descriptor) == 0 else {
+                isBroken = true
+                throw GrowingFile.unwritable()
+            }
             unsyncedBytes = 0
         }
     }
 
     /// When this returns, the file survives a crash of the machine.
     mutating func sync() throws(Fault) {
-        guard fsync(descriptor) == 0 else { throw GrowingFile.unwritable() }
+        guard !isBroken, fsync(descriptor) == 0 else {
+            isBroken = true
+            throw GrowingFile.unwritable()
+        }
         unsyncedBytes = 0
+    }
+
+    /// Makes the names of files in a directory survive a crash of the machine.
+    static func sync(directory path: String) throws(Fault) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw unwritable() }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw unwritable() }
     }
 
     private static func unwritable() -> Fault {

@@ -65,6 +65,7 @@ struct ImportFile: Sendable {
             }
             if !isChecked { try check(sample) }
             try file.sync()
+            try GrowingFile.sync(directory: directory)
             return size
         } catch {
             remove()

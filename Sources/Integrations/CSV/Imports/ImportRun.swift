@@ -7,6 +7,8 @@ import Postgres
 struct ImportRun {
     /// Rows that are looked up and accepted together.
     static let batchRows = 1000
+    /// And bytes of them.
+    static let batchBytes = 8 << 20
     /// Rows after which it is said how far the import has come, also where none of them is taken.
     static let progressRows: Int64 = 10_000
 
@@ -31,6 +33,8 @@ struct ImportRun {
     private var rejections: Rejections
     private var sink: (any RowSink)?
     private var bytesRead: Int64 = 0
+    /// Bytes of the rows since the last flush.
+    private var pendingBytes = 0
     /// Rows that the last flush had seen.
     private var flushedRows: Int64 = 0
     /// What has been added to the metrics.
@@ -41,7 +45,9 @@ struct ImportRun {
         self.surroundings = surroundings
         input = try operation.input.decode(Imports.Input.self)
         operations = OperationStore(database: surroundings.database)
-        rejections = Rejections(of: operation.id, store: RejectionStore(database: surroundings.database))
+        rejections = Rejections(
+            of: operation.id, behind: input.ownColumns,
+            store: RejectionStore(database: surroundings.database))
     }
 
     mutating func perform(_ file: ImportFile) async throws {
@@ -49,6 +55,7 @@ struct ImportRun {
         guard let delimiter = Delimiter(name) else {
             throw ImportOptions.wrong("delimiter", "there is no delimiter '\(name)'")
         }
+        try await rejections.begin()
         let decoder = Held(try TextDecoder(input.options.encoding ?? .utf8))
         let parser = Held(DelimitedParser(delimiter: delimiter))
         try await file.pieces { piece in
@@ -74,7 +81,10 @@ struct ImportRun {
             case .rejected(let reason): reject(row, reason)
             }
             let pending = sink?.pending ?? 0
-            if pending >= ImportRun.batchRows || counts.rows - flushedRows >= ImportRun.progressRows {
+            pendingBytes += row.fields.reduce(0) { $0 + $1.count }
+            if pending >= ImportRun.batchRows || pendingBytes >= ImportRun.batchBytes
+                || counts.rows - flushedRows >= ImportRun.progressRows
+            {
                 try await flush()
             }
         }
@@ -96,6 +106,7 @@ struct ImportRun {
     /// Brings in what is pending and not known, and says how far the import has come.
     private mutating func flush() async throws {
         flushedRows = counts.rows
+        pendingBytes = 0
         if let flushed = try await sink?.flush() {
             counts.accepted += flushed.accepted
             counts.duplicates += flushed.duplicates

@@ -44,8 +44,10 @@ public struct Imports: Service {
         var options: ImportOptions
         var isTest: Bool
         var bytes: Int64 = 0
-        /// What the columns are called.
+        /// What the columns are called, but for those that a report of rejected rows has of its own.
         var columns: [String] = []
+        /// How many these are.
+        var ownColumns = 0
     }
 
     let surroundings: Surroundings
@@ -141,6 +143,7 @@ public struct Imports: Service {
     /// end of an import and the removal of its file, has left them.
     private func removeLeftovers() async {
         do {
+            try await uploads.removeLeftovers()
             for file in try ImportFile.all(in: surroundings.directory) {
                 // In this order: an upload that ends meanwhile has its operation by then.
                 guard !receiving.contains(file.operation) else { continue }
@@ -203,6 +206,7 @@ extension Imports.Input {
         let beginning = try FileBeginning(sample, options)
         try beginning.check()
         options = beginning.options
-        columns = beginning.columns
+        ownColumns = beginning.isReport ? RowColumns.reported.count : 0
+        columns = Array(beginning.columns.dropFirst(ownColumns))
     }
 }

@@ -18,6 +18,10 @@ public struct RejectionStore: Sendable {
             """)
     }
 
+    func clear(_ operation: OperationID) async throws {
+        try await database.run("delete from import_rejection where operation_id = \(operation)")
+    }
+
     /// The rejected rows of an import behind row `row`, in order.
     public func list(of operation: OperationID, behind row: Int64, limit: Int) async throws -> [RejectedRow] {
         try await database.run(

@@ -8,13 +8,19 @@ struct Rejections {
 
     private let operation: OperationID
     private let store: RejectionStore
+    /// Columns that a report has of its own: what it said is not said again.
+    private let ownColumns: Int
     private var waiting: [RejectedRow] = []
     private var (kept, bytes) = (0, 0)
 
-    init(of operation: OperationID, store: RejectionStore) {
+    init(of operation: OperationID, behind ownColumns: Int, store: RejectionStore) {
         self.operation = operation
+        self.ownColumns = ownColumns
         self.store = store
     }
+
+    /// Forgets what an attempt before this one has found: what was missing then may be there now.
+    func begin() async throws { try await store.clear(operation) }
 
     mutating func add(_ row: DelimitedParser.Row, _ reason: String) {
         let size = row.fields.reduce(reason.utf8.count) { $0 + $1.count }
@@ -26,7 +32,9 @@ struct Rejections {
         kept += 1
         bytes += size
         waiting.append(
-            RejectedRow(row: row.number, reason: reason, fields: row.fields.map(Rejections.text)))
+            RejectedRow(
+                row: row.number, reason: reason, fields: row.fields.dropFirst(ownColumns).map(Rejections.text)
+            ))
     }
 
     /// A field as text that can be kept: what is none is shown as such.

@@ -1,3 +1,5 @@
+import Contract
+
 /// What the rows of a file are.
 public enum ImportKind: String, Codable, Sendable, CaseIterable {
     /// Each row is an event.
@@ -20,6 +22,15 @@ public enum ImportKind: String, Codable, Sendable, CaseIterable {
 
     /// Whether the rows go through the same door as events.
     var isEvents: Bool { self == .events || self == .profiles }
+
+    /// What a key has to have to bring such rows.
+    public var scope: KeyScope {
+        switch self {
+        case .events, .profiles: .eventsWrite
+        case .products: .productsWrite
+        case .inventory: .inventoryWrite
+        }
+    }
 
     /// What the rows come from where nobody says it: the same file may be read as orders and as customers.
     var defaultSource: String { self == .profiles ? "csv.profiles" : "csv" }

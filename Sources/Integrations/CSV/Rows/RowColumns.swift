@@ -30,9 +30,12 @@ struct RowColumns {
         encoding = options.encoding ?? .utf8
         let names = first.map { String(decoding: $0, as: UTF8.self) }
         isReport = options.hasHeader && names.starts(with: RowColumns.reported)
+        let own = isReport ? RowColumns.reported.count : 0
         var columns: [(target: String, index: Int)] = []
         for mapping in options.mappings {
-            guard let index = RowColumns.index(of: mapping.column, in: names, areNames: options.hasHeader)
+            guard
+                let index = RowColumns.index(
+                    of: mapping.column, in: names, areNames: options.hasHeader, behind: own)
             else {
                 let found =
                     options.hasHeader ? names.map { "'\($0)'" }.joined(separator: ", ") : "\(names.count)"
@@ -47,9 +50,12 @@ struct RowColumns {
     }
 
     /// A name goes before a number. A `+` that is in no name was a space before a form encoded it.
-    private static func index(of column: String, in names: [String], areNames: Bool) -> Int? {
+    /// Numbers count behind the columns that a report has of its own.
+    private static func index(
+        of column: String, in names: [String], areNames: Bool, behind own: Int
+    ) -> Int? {
         if areNames, let index = names.firstIndex(of: column) { return index }
-        if let number = Int(column), (1...names.count).contains(number) { return number - 1 }
+        if let number = Int(column), number >= 1, number <= names.count - own { return number - 1 + own }
         return areNames ? names.firstIndex(of: column.replacing("+", with: " ")) : nil
     }
 

@@ -1,5 +1,6 @@
 import Contract
 import Events
+import Foundation
 import Glibc
 import Kernel
 
@@ -8,7 +9,23 @@ struct UploadFile: Sendable {
     let directory: String
     let id: UploadID
 
-    private var path: String { "\(directory)/\(id).upload" }
+    private static let ending = ".upload"
+
+    private var path: String { "\(directory)/\(id)\(UploadFile.ending)" }
+
+    /// Those in `directory`.
+    static func all(in directory: String) throws -> [UploadFile] {
+        try FileManager.default.contentsOfDirectory(atPath: directory)
+            .filter { $0.hasSuffix(ending) }
+            .compactMap { UploadID($0.dropLast(ending.count)) }
+            .map { UploadFile(directory: directory, id: $0) }
+    }
+
+    /// Makes the file, empty.
+    func make() throws(Fault) {
+        _ = try GrowingFile(path: path)
+        try GrowingFile.sync(directory: directory)
+    }
 
     /// Opens the file to write on behind its first `received` bytes. Whatever stands behind them, nobody was
     /// told of.
@@ -46,6 +63,7 @@ struct UploadFile: Sendable {
                 "the upload cannot be taken over: \(String(cString: strerror(errno)))",
                 retryAfter: .seconds(30))
         }
+        try GrowingFile.sync(directory: directory)
     }
 
     func remove() { unlink(path) }

@@ -34,17 +34,21 @@ struct UploadStore: Sendable {
         return try await uploads(condition + " order by created_at desc, id desc limit \(limit)")
     }
 
-    /// Those whose time is over.
-    func expired(at now: Timestamp, limit: Int) async throws -> [Upload] {
-        try await uploads("where expires_at <= \(now) order by expires_at limit \(limit)")
+    /// Takes away those whose time is over, and gives their ids.
+    func removeExpired(at now: Timestamp) async throws -> [UploadID] {
+        try await database.run("delete from upload where expires_at <= \(now) returning id").decode(
+            UploadID.self)
     }
 
     /// Says how many bytes are durable.
-    func advance(_ id: UploadID, to received: Int64, expiresAt: Timestamp) async throws {
-        try await database.run(
+    ///
+    /// - Returns: whether the upload is there.
+    func advance(_ id: UploadID, to received: Int64, expiresAt: Timestamp) async throws -> Bool {
+        try await !database.run(
             """
-            update upload set received = \(received), expires_at = \(expiresAt) where id = \(id)
-            """)
+            update upload set received = \(received), expires_at = \(expiresAt) where id = \(id) returning id
+            """
+        ).isEmpty
     }
 
     /// Takes an upload away.

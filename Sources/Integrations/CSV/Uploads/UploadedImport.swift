@@ -11,8 +11,33 @@ extension Imports {
         _ id: UploadID, options: ImportOptions, isTest: Bool
     ) async throws -> OperationView {
         let operation = OperationID(id.uuid)
-        if let known = try await operations.show(operation) { return known }
-        let upload = try await uploads.show(id, doing: ImportOptions.doing)
+        if let known = try await known(operation) { return known }
+        do {
+            return try await take(id, as: operation, options: options, isTest: isTest)
+        } catch let fault as Fault where fault.code == .notFound || fault.code == .gone {
+            // Another request for the same has ended meanwhile.
+            guard let known = try await known(operation) else { throw fault }
+            return known
+        }
+    }
+
+    /// The import of an upload that is begun already; of the upload nothing is left then.
+    private func known(_ operation: OperationID) async throws -> OperationView? {
+        guard let known = try await operations.show(operation) else { return nil }
+        try await uploads.discard(UploadID(operation.uuid))
+        return known
+    }
+
+    private func take(
+        _ id: UploadID, as operation: OperationID, options: ImportOptions, isTest: Bool
+    ) async throws -> OperationView {
+        var upload = try await uploads.show(id, doing: ImportOptions.doing)
+        // Held until the operation is there: of several requests, one takes the file.
+        let held = try await uploads.file(id).open {
+            upload = try await uploads.show(id, doing: ImportOptions.doing)
+            return upload.received
+        }
+        defer { extend(held) }
         guard upload.isWhole else {
             throw Fault(
                 .conflict, doing: ImportOptions.doing,
@@ -30,14 +55,17 @@ extension Imports {
         do {
             begun = try await begin(operation, input, at: surroundings.clock.now())
         } catch {
-            // Somebody else has begun it at the same time, or it has to be asked again.
+            // What was not answered may have been done.
             guard let known = try await operations.show(operation) else {
                 file.remove()
                 throw error
             }
             begun = known
         }
-        try await uploads.remove(id)
+        try await uploads.discard(id)
         return begun
     }
+
+    /// Keeps a file open until here.
+    private func extend(_ file: borrowing GrowingFile) {}
 }

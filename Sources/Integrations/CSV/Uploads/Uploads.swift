@@ -48,7 +48,9 @@ public struct Uploads: Sendable {
         let upload = Upload(
             id: UploadID(at: now), length: length, metadata: metadata, createdAt: now,
             expiresAt: now + Uploads.lifetime)
+        try file(upload.id).make()
         guard try await store.create(upload, unlessThereAre: Uploads.maximumOpen) else {
+            file(upload.id).remove()
             throw Fault(
                 .limited, doing: Uploads.doing,
                 "\(Uploads.maximumOpen) uploads are open already; end or remove one",
@@ -116,8 +118,11 @@ public struct Uploads: Sendable {
     /// Remembers what is durable: all but the last `unsynced` bytes.
     private func keep(_ upload: inout Upload, _ unsynced: Int) async throws {
         upload.expiresAt = surroundings.clock.now() + Uploads.lifetime
-        try await store.advance(
+        let isThere = try await store.advance(
             upload.id, to: upload.received - Int64(unsynced), expiresAt: upload.expiresAt)
+        guard isThere else {
+            throw Fault(.notFound, doing: Uploads.doing, "the upload was removed meanwhile")
+        }
     }
 
     private func checkDisk() throws(Fault) {
@@ -132,18 +137,29 @@ public struct Uploads: Sendable {
     ///
     /// - Throws: `Fault.notFound` when there is none of this id.
     public func remove(_ id: UploadID) async throws {
-        guard try await store.remove(id) else {
+        guard try await discard(id) else {
             throw Fault(.notFound, doing: "remove the upload", "there is no upload of this id")
         }
+    }
+
+    /// Throws an upload away, if there is one.
+    @discardableResult
+    func discard(_ id: UploadID) async throws -> Bool {
+        let wasThere = try await store.remove(id)
         file(id).remove()
+        return wasThere
+    }
+
+    /// Removes files that no upload has: who was killed has left them.
+    func removeLeftovers() async throws {
+        for file in try UploadFile.all(in: surroundings.directory) {
+            if try await store.show(file.id) == nil { file.remove() }
+        }
     }
 
     /// Throws away those whose time is over.
     func removeExpired() async throws {
-        for upload in try await store.expired(at: surroundings.clock.now(), limit: Uploads.maximumOpen) {
-            _ = try await store.remove(upload.id)
-            file(upload.id).remove()
-        }
+        for id in try await store.removeExpired(at: surroundings.clock.now()) { file(id).remove() }
     }
 
     func file(_ id: UploadID) -> UploadFile { UploadFile(directory: surroundings.directory, id: id) }
