@@ -39,6 +39,8 @@ public struct FaultMiddleware: RouterMiddleware {
         } catch {
             response = answer(to: error, request: request, context: context)
         }
+        // A client takes what comes behind such a head for the next answer.
+        if request.method == .head { response = response.createHeadResponse() }
         response.headers[.requestID] = context.requestID
         context.answerHeaders.complete(&response.headers)
         context.logger.debug(

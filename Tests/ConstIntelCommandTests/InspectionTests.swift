@@ -14,7 +14,7 @@ import Testing
             (["work", "list", "--brand", "demo"], "/b/demo/api/operations", #"{"items":[]}"#, "STATE"),
             (
                 ["work", "rejections", id, "--brand", "demo"], "/b/demo/api/operations/\(id)/rejections",
-                #"{"items":[{"row":7,"reason":"no total"}]}"#, "no total"
+                #"{"items":[{"row":7,"reason":"no total","fields":["a@b.c",""]}]}"#, "no total"
             ),
             (
                 ["events", "show", id, "--brand", "demo"], "/b/demo/api/events/\(id)",
