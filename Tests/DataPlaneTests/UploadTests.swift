@@ -118,7 +118,9 @@ struct UploadTests {
             try file.close()
             try await instance.serving {
                 #expect(try await offset(begun, of: instance) == 20_000)
-                #expect(!FileManager.default.fileExists(atPath: orphan))
+                try await eventually("the orphan is gone") {
+                    !FileManager.default.fileExists(atPath: orphan)
+                }
                 let rest = try await append(bytes.dropFirst(20_000), to: begun, at: 20_000, of: instance)
                 #expect(rest.status == 204)
                 let operation = try await ended(
