@@ -22,6 +22,17 @@ extension WebResponse {
             nextCursor: found.count > limit ? found[limit - 1].cursor.description : nil)
     }
 
+    /// A page of values, of which `cursor` says where the list goes on behind one. `found` has one more than
+    /// `limit` where it does.
+    public static func page<Item: Codable & Sendable>(
+        _ found: [Item], limit: Int, cursor: (Item) -> PageCursor
+    ) throws -> Response {
+        let items = Array(found.prefix(limit))
+        return try json(
+            Page(
+                items: items, nextCursor: found.count > limit ? items.last.map { "\(cursor($0))" } : nil))
+    }
+
     /// A page of JSON documents.
     public static func page(documents: [String], nextCursor: String?) -> Response {
         var body = ByteBuffer(string: "{\"items\":[")

@@ -45,11 +45,9 @@ struct UploadRoutes: Sendable {
         _ = try context.require(.eventsRead, doing: doing)
         let limit = try request.pageLimit(doing: doing)
         let found = try await uploads.list(behind: try request.pageCursor(doing: doing), limit: limit + 1)
-        let items = Array(found.prefix(limit))
-        let next =
-            found.count > limit
-            ? items.last.map { PageCursor(instant: $0.createdAt, id: $0.id.uuid).description } : nil
-        return try WebResponse.json(Page(items: items, nextCursor: next))
+        return try WebResponse.page(found, limit: limit) {
+            PageCursor(instant: $0.createdAt, id: $0.id.uuid)
+        }
     }
 
     @Sendable private func show(_ request: Request, _ context: WebContext) async throws -> Response {

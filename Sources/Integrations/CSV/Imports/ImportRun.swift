@@ -14,7 +14,8 @@ struct ImportRun {
 
     struct Counts {
         var rows: Int64 = 0
-        /// New with this import, also when it was interrupted and began again.
+        /// New with this import: events also when it was interrupted and began again, while products and
+        /// stock levels that it had set by then count as known.
         var accepted: Int64 = 0
         /// Known from before this import, or from a row before.
         var duplicates: Int64 = 0

@@ -173,7 +173,7 @@ public struct Imports: Service {
         }
     }
 
-    func warn(_ what: String, _ error: any Error) {
+    private func warn(_ what: String, _ error: any Error) {
         if !Task.isCancelled { logger.warning("\(what)", metadata: ["error": "\(error)"]) }
     }
 

@@ -40,7 +40,7 @@ struct ImportTarget: Equatable {
         if eventFields.contains(text) || identifiers.contains(text) { return text }
         if kind == .events, shortProperties.contains(text) { return "properties.\(text)" }
         if isPrefixed(text, by: "properties.") { return text }
-        return isConsent(text) ? text : nil
+        return consent(text) == nil ? nil : text
     }
 
     /// What a caller calls a target that is kept as `name`.
@@ -54,10 +54,7 @@ struct ImportTarget: Equatable {
         text.hasPrefix(prefix) && text.utf8.count > prefix.utf8.count
     }
 
-    /// `consent.<kind>.<purpose>`.
-    private static func isConsent(_ text: String) -> Bool { consent(text) != nil }
-
-    /// Whose consent a target is, and to what; nil where it is none.
+    /// Whose consent a target is, and to what: `consent.<kind>.<purpose>`; nil where it is none.
     static func consent(_ target: String) -> (kind: IdentifierKind, purpose: String)? {
         let parts = target.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "consent", let kind = IdentifierKind(rawValue: String(parts[1])),
