@@ -174,7 +174,7 @@ final class TestService: Sendable {
 
 /// A new directory with a short path, for sockets.
 func temporaryDirectory() throws -> String {
-    let name = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+    let name = String(UInt32.random(in: 0...UInt32.max), radix: 36)
     let path = FileManager.default.temporaryDirectory.path + "/ci-\(name)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     return path

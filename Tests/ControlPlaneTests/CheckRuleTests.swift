@@ -9,8 +9,10 @@ import Testing
 
 @Suite("The rules of looking at the installation")
 struct CheckRuleTests {
-    private func checks(_ all: [Check], limit: Duration = .milliseconds(20)) -> Checks {
-        Checks(all, clock: SystemWallClock(), limit: limit, logger: TestPlane.silent)
+    private func checks(
+        _ all: [Check], pauses: any Clock<Duration> = ContinuousClock(), limit: Duration = .seconds(1)
+    ) -> Checks {
+        Checks(all, clock: SystemWallClock(), pauses: pauses, limit: limit, logger: TestPlane.silent)
     }
 
     @Test("a check that hangs is a finding, is not begun again, and is as before once it has ended")
@@ -30,7 +32,7 @@ struct CheckRuleTests {
         ])
         var view = await checks.view()
         #expect(view.status == .failed)
-        #expect(view.findings.map(\.seen) == ["no answer within 0 s", "here"])
+        #expect(view.findings.map(\.seen) == ["no answer within 1 s", "here"])
         view = await checks.view()
         #expect(view.findings[0].seen.contains("has not ended"), "\(view)")
         #expect(begun.now == 1)
@@ -43,23 +45,26 @@ struct CheckRuleTests {
     @Test("who asks while a look goes on shares it")
     func shared() async throws {
         let (begun, held) = (Tally(), Hold())
-        let isHeld = AsyncStream<Void>.makeStream()
+        let (waits, wait) = AsyncStream.makeStream(of: Void.self)
         let checks = checks(
             [
                 Check(name: "slow", remedy: "wait") {
                     begun.add(1)
-                    await held.wait { isHeld.continuation.yield() }
+                    await held.wait()
                     return .ok("once")
                 }
-            ], limit: .seconds(60))
+            ], pauses: EndlessClock(wait: wait))
         let views = await withTaskGroup(of: CheckView.self) { group in
             for _ in 0..<5 { group.addTask { await checks.view() } }
             // One that does not wait to the end takes nothing from the others.
             let left = Task { await checks.view() }
-            for await _ in isHeld.stream { break }
+            var waiting = 0
+            for await _ in waits {
+                waiting += 1
+                if waiting == 6 { break }
+            }
             left.cancel()
             _ = await left.value
-            for _ in 0..<50 { await Task.yield() }
             held.release()
             return await group.reduce(into: []) { $0.append($1) }
         }
@@ -232,16 +237,45 @@ private final class Tally: Sendable {
     }
 }
 
+/// A clock on which no wait of a test ends, and which tells of each that begins.
+private struct EndlessClock: Clock {
+    let wait: AsyncStream<Void>.Continuation
+    var now: ContinuousClock.Instant { .now }
+    var minimumResolution: Duration { .nanoseconds(1) }
+
+    func sleep(until _: ContinuousClock.Instant, tolerance _: Duration?) async throws {
+        wait.yield()
+        try await ContinuousClock().sleep(for: .seconds(86_400))
+    }
+}
+
 /// Keeps a caller waiting until it is released, also when its task is cancelled.
 private final class Hold: Sendable {
-    private let caller = Mutex<CheckedContinuation<Void, Never>?>(nil)
+    private enum State {
+        case open
+        case waiting(CheckedContinuation<Void, Never>)
+        case released
+    }
 
-    func wait(_ isHeld: @Sendable () -> Void = {}) async {
-        await withCheckedContinuation { waiting in
-            caller.withLock { $0 = waiting }
-            isHeld()
+    private let state = Mutex(State.open)
+
+    func wait() async {
+        await withCheckedContinuation { caller in
+            let isReleased = state.withLock { state in
+                if case .released = state { return true }
+                state = .waiting(caller)
+                return false
+            }
+            if isReleased { caller.resume() }
         }
     }
 
-    func release() { caller.withLock { $0.take() }?.resume() }
+    func release() {
+        let caller = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            defer { state = .released }
+            if case .waiting(let caller) = state { return caller }
+            return nil
+        }
+        caller?.resume()
+    }
 }
