@@ -71,6 +71,7 @@ let targets: [Target] = [
             nioHTTP, nioFoundation,
             .product(name: "HTTPTypes", package: "swift-http-types"),
             .product(name: "NIOExtras", package: "swift-nio-extras"),
+            .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
             .product(name: "HummingbirdCore", package: "hummingbird"),
         ]),
 

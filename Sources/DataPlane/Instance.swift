@@ -24,6 +24,8 @@ public struct Instance: Sendable {
     private let metrics: MetricsRegistry
     private let logger: Logger
     private let reactor = Reactor()
+    /// How long its clients are waited for, and how many there may be.
+    var clients = ClientLimits()
 
     /// - Parameter metrics: what all parts of it record into.
     public init(
@@ -68,9 +70,10 @@ public struct Instance: Sendable {
             let parts = try await parts()
             let activity = Activity()
             let listener = listener()
-            let server = WebServer(
+            var server = WebServer(
                 router: router(parts), listener: listener, activity: activity, logger: logger,
                 onReady: onReady)
+            server.clients = clients
             let watchdog = Watchdog(checks: [
                 { [reactor] in await reactor.takeTurn() }, { try await WebServer.takeTurns() },
             ])

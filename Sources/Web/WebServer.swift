@@ -27,6 +27,8 @@ public struct WebServer: Service {
     private let activity: Activity
     private let logger: Logger
     private let onReady: @Sendable () async -> Void
+    /// How long clients are waited for, and how many there may be.
+    public var clients = ClientLimits()
     private let drain = Drain()
 
     /// How long clients are told to close before the connections are closed for them.
@@ -48,9 +50,10 @@ public struct WebServer: Service {
     }
 
     public func run() async throws {
-        let channelSetup = HTTP1Channel(responder: { request, writer, channel in
-            try await respond(to: request, writer, on: channel)
-        })
+        let channelSetup = HTTP1Channel(
+            responder: { request, writer, channel in
+                try await respond(to: request, writer, on: channel)
+            }, configuration: .init(additionalChannelHandlers: [ClientWatchHandler(clients)]))
         let quiescing = ServerQuiescingHelper(group: MultiThreadedEventLoopGroup.singleton)
         let server = try await bind(channelSetup, quiescing)
         logger.debug("serving", metadata: ["listener": "\(listener)"])
@@ -80,7 +83,9 @@ public struct WebServer: Service {
         let context = WebContext(source: .init(channel: channel, logger: logger))
         let isCounted = activity.begin(request.uri.path)
         defer { if isCounted { activity.end() } }
-        var response = try await responder.respond(to: request, context: context)
+        var received = request
+        received.body = RequestBody(asyncSequence: ReceivedBody(of: request))
+        var response = try await responder.respond(to: received, context: context)
         response.headers[.date] = HTTPDate.now()
         if drain.isOn { response.headers[.connection] = "close" }
         try await writer.write(response: response.head, body: response.body)
@@ -113,6 +118,8 @@ public struct WebServer: Service {
                 channel.eventLoop.makeCompletedFuture {
                     let handler = quiescing.makeServerChannelHandler(channel: channel)
                     try channel.pipeline.syncOperations.addHandler(handler)
+                    try channel.pipeline.syncOperations.addHandler(
+                        AvailableConnectionsChannelHandler(maxConnections: clients.connections))
                 }
             }
         switch listener {

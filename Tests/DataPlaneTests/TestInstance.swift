@@ -7,6 +7,7 @@ import Sealing
 import ServiceLifecycle
 import TenantSchema
 import TestSupport
+import Web
 
 @testable import DataPlane
 
@@ -108,11 +109,13 @@ struct TestInstance: Sendable {
     }
 
     /// The instance, of which nothing runs yet.
-    func assembled() throws -> Instance {
-        Instance(
+    func assembled(clients: ClientLimits = ClientLimits()) throws -> Instance {
+        var instance = Instance(
             configuration: configuration,
             credentials: try InstanceCredentials(directory: directory + "/credentials"),
             logger: TestInstance.silent)
+        instance.clients = clients
+        return instance
     }
 
     private static var silent: Logger {
@@ -122,9 +125,11 @@ struct TestInstance: Sendable {
     }
 
     /// Runs `body` while the instance serves; then stops it, as a supervisor does or by cancelling all of it.
-    func serving<T>(abruptly: Bool = false, _ body: () async throws -> T) async throws -> T {
+    func serving<T>(
+        abruptly: Bool = false, clients: ClientLimits = ClientLimits(), _ body: () async throws -> T
+    ) async throws -> T {
         let (ready, readiness) = AsyncStream.makeStream(of: Void.self)
-        let services = try await assembled().services { readiness.finish() }
+        let services = try await assembled(clients: clients).services { readiness.finish() }
         let group = ServiceGroup(services: services, logger: TestInstance.silent)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

@@ -110,7 +110,7 @@ struct KeyJourney {
 
 extension Shop {
     /// A new key of the brand, made by the command line.
-    fileprivate func key(_ options: String...) async throws -> KeyCreated {
+    func key(_ options: String...) async throws -> KeyCreated {
         let made = try await installation.run(
             ["key", "create", "demo", "--output", "json"] + options)
         guard made.status == 0 else { throw Failure("no key: \(made.errors)") }

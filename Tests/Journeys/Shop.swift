@@ -9,9 +9,10 @@ struct Shop: Sendable {
     let installation: Installation
 
     static func with<Value>(
-        environment: [String: String] = [:], _ body: (Shop) async throws -> Value
+        environment: [String: String] = [:], templates: String? = nil,
+        _ body: (Shop) async throws -> Value
     ) async throws -> Value {
-        let shop = Shop(installation: try Installation(environment: environment))
+        let shop = Shop(installation: try Installation(environment: environment, templates: templates))
         do {
             try await shop.installation.start()
             let made = try await shop.installation.run(

@@ -24,8 +24,11 @@ public actor Installation {
 
     /// - Parameters:
     ///   - environment: added to the daemon's, such as an armed failpoint.
+    ///   - templates: where its templates are; nil for those of the product.
     ///   - postgresMegabytes: PostgreSQL's data directory is a file system of this size, which can be filled.
-    public init(environment: [String: String] = [:], postgresMegabytes: Int? = nil) throws {
+    public init(
+        environment: [String: String] = [:], templates: String? = nil, postgresMegabytes: Int? = nil
+    ) throws {
         func variable(_ name: String) throws -> String {
             guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
                 throw TestServers.Missing(variable: name)
@@ -33,7 +36,7 @@ public actor Installation {
             return value
         }
         binaries = try variable("CONSTINTEL_TEST_BINARIES")
-        templates = try variable("CONSTINTEL_TEST_TEMPLATES")
+        self.templates = try templates ?? variable("CONSTINTEL_TEST_TEMPLATES")
         directory = "\(try variable("CONSTINTEL_TEST_DIRECTORY"))/j\(Int.random(in: 100_000...999_999))"
         edge = "127.0.0.1:\(try Installation.freePort())"
         self.environment = environment
