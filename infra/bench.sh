@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-Usage: infra/bench.sh [--skip-build] [--events N] [--profiles N]
+Usage: infra/bench.sh [--skip-build] [--events N] [--profiles N] [--memory N]
 
 Makes an installation in a directory of its own with one brand, sends events of 60,000 customers with e-mail and
 phone, and prints how many a second are committed, beside two floors on the same server:
@@ -16,6 +16,7 @@ phone, and prints how many a second are committed, beside two floors on the same
 
   --events N     events of each larger run (default 200000)
   --profiles N   also make N profiles, and measure beside them (for instance 1000000)
+  --memory N     only send N events (for instance 5000000), and print after each tenth what memory is held
   --skip-build   use the release that was built last
 TEXT
 }
@@ -23,11 +24,13 @@ TEXT
 build=1
 events=200000
 profiles=
+memory=
 while [ $# -gt 0 ]; do
     case $1 in
         --skip-build) build= ;;
         --events) events=$2; shift ;;
         --profiles) profiles=$2; shift ;;
+        --memory) memory=$2; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 64 ;;
     esac
@@ -62,6 +65,32 @@ measure() {
     shift
     python3 "$root/infra/bench/load.py" --key "$key" --name "$name" --floor "$floor_sets" "$@"
 }
+
+# Prints what a process holds of memory now, and the most that it ever held, in megabytes.
+held() { awk '/^VmRSS|^VmHWM/ { held[$1] = $2 / 1024 } END { printf "%9.0f %6.0f", held["VmRSS:"], held["VmHWM:"] }' \
+    "/proc/$1/status"; }
+
+# Sends events of ever more customers and prints after each tenth what the instance and Redis hold.
+measure_memory() {
+    local instance redis part
+    instance=$(constintel brand show bench --output json |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["instance"]["pid"])')
+    redis=$(pgrep -f "redis-server.*$work" | head -n 1)
+    printf '%-12s %-18s %-18s %s\n' events "instance MB (most)" "Redis MB (most)" committed/s
+    for part in $(seq 0 10); do
+        if [ "$part" -gt 0 ]; then
+            row=$(floor_sets=1 measure part --target "$socket" --events "$((memory / 10))" --batch 1000 \
+                --connections 4 --customers "$((memory * part / 100))")
+        fi
+        printf '%-12s %s  %s   %s\n' "$((memory * part / 10))" "$(held "$instance")" "$(held "$redis")" \
+            "$(awk '{ print $2 }' <<<"${row:-}")"
+    done
+}
+
+if [ -n "$memory" ]; then
+    measure_memory
+    exit
+fi
 
 results=$(floors)
 floor_copy=$(sed -n 's/^copy //p' <<<"$results")

@@ -58,22 +58,38 @@ public struct WebServer: Service {
         let server = try await bind(channelSetup, quiescing)
         logger.debug("serving", metadata: ["listener": "\(listener)"])
         await onReady()
-        let (stopping, stop) = AsyncStream.makeStream(of: Void.self)
-        try await withGracefulShutdownHandler {
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let (aborts, abort) = AsyncStream.makeStream(of: Void.self)
+        let tasks = ConnectionTasks()
+        let serving = Task {
             try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { for await _ in stops { await leave(server.channel, quiescing) } }
                 group.addTask {
-                    for await _ in stopping { break }
-                    await leave(server.channel, quiescing)
+                    for await _ in aborts {
+                        tasks.cancelAll()
+                        await refuse(server.channel)
+                        server.channel.close(promise: nil)
+                    }
                 }
                 try await server.executeThenClose { connections in
                     for try await connection in connections {
-                        group.addTask { await channelSetup.handle(value: connection, logger: logger) }
+                        group.addTask {
+                            await tasks.run { await channelSetup.handle(value: connection, logger: logger) }
+                        }
                     }
                 }
                 stop.finish()
+                abort.finish()
             }
-        } onGracefulShutdown: {
-            stop.finish()
+        }
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await serving.value
+            } onGracefulShutdown: {
+                stop.yield()
+            }
+        } onCancel: {
+            abort.yield()
         }
     }
 
@@ -84,7 +100,10 @@ public struct WebServer: Service {
         let isCounted = activity.begin(request.uri.path)
         defer { if isCounted { activity.end() } }
         var received = request
-        received.body = RequestBody(asyncSequence: ReceivedBody(of: request))
+        let headers = context.answerHeaders
+        // Behind a body that is cut no request can follow.
+        received.body = RequestBody(
+            asyncSequence: ReceivedBody(of: request) { headers.set(.connection, "close") })
         var response = try await responder.respond(to: received, context: context)
         response.headers[.date] = HTTPDate.now()
         if drain.isOn { response.headers[.connection] = "close" }
@@ -100,12 +119,17 @@ public struct WebServer: Service {
     }
 
     private func leave(_ channel: any Channel, _ quiescing: ServerQuiescingHelper) async {
-        drain.turnOn()
-        try? await channel.setOption(ChannelOptions.autoRead, value: false).get()
-        try? await Task.sleep(for: WebServer.drainDuration)
+        await refuse(channel)
         let closed = channel.eventLoop.makePromise(of: Void.self)
         quiescing.initiateShutdown(promise: closed)
         try? await closed.futureResult.get()
+    }
+
+    /// Accepts nothing more, and waits for what is being accepted.
+    private func refuse(_ channel: any Channel) async {
+        drain.turnOn()
+        try? await channel.setOption(ChannelOptions.autoRead, value: false).get()
+        try? await Task.sleep(for: WebServer.drainDuration)
     }
 
     private func bind(
@@ -113,13 +137,16 @@ public struct WebServer: Service {
     ) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(ChannelOptions.backlog, value: 1024)
+            // Whether there is a seat is asked before each.
+            .serverChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let handler = quiescing.makeServerChannelHandler(channel: channel)
                     try channel.pipeline.syncOperations.addHandler(handler)
                     try channel.pipeline.syncOperations.addHandler(
-                        AvailableConnectionsChannelHandler(maxConnections: clients.connections))
+                        AvailableConnectionsChannelHandler(
+                            delegate: ConnectionSeats(most: clients.connections, drain: drain)))
                 }
             }
         switch listener {
@@ -147,6 +174,24 @@ public struct WebServer: Service {
                 .unavailable, doing: "listen on \(path)", "the socket could not be bound", cause: error)
         }
     }
+}
+
+/// Has connections accepted while there are seats for them, and none once the server leaves.
+private struct ConnectionSeats: AvailableConnectionsDelegate {
+    let most: Int
+    let drain: Drain
+    private var taken = 0
+
+    init(most: Int, drain: Drain) {
+        self.most = most
+        self.drain = drain
+    }
+
+    mutating func connectionOpened() { taken += 1 }
+
+    mutating func connectionClosed() { taken -= 1 }
+
+    func isAcceptingNewConnections() -> Bool { taken < most && !drain.isOn }
 }
 
 /// Whether the server is leaving; read for every answer.

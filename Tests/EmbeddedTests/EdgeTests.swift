@@ -233,7 +233,7 @@ struct EdgeTests {
     func crowd() async throws {
         var files = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
-        files.rlim_cur = min(files.rlim_max, 4096)
+        files.rlim_cur = min(files.rlim_max, max(files.rlim_cur, 4096))
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
         try await Edge.with { edge in
             let half = "POST /b/acme/api/x HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 10\r\n\r\n"

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A connection over which a test sends, and reads or does not, as no well-behaved client would. Nothing here
-/// waits for the other side.
+/// A connection over which a test sends, and reads or does not, as no well-behaved client would. But for
+/// connecting, nothing here waits for the other side.
 public final class RawConnection: Sendable {
     private static let atOnce = Int32(MSG_DONTWAIT)
     /// `POLLRDHUP`, which the headers keep for programs in C that ask for GNU's own.
@@ -36,6 +36,7 @@ public final class RawConnection: Sendable {
 
     private init<Address>(_ family: Int32, _ address: Address, receiveBytes: Int32? = nil) throws {
         descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure("no socket: \(String(cString: strerror(errno)))") }
         if var receiveBytes {
             let size = socklen_t(MemoryLayout<Int32>.size)
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, size)
@@ -66,14 +67,18 @@ public final class RawConnection: Sendable {
     }
 
     /// What has come since the last time, and whether the other side has ended the connection or broken it.
-    public func receive() -> (bytes: [UInt8], isEnd: Bool) {
+    ///
+    /// - Parameter most: how many bytes are taken; of what is left it is not known whether it is all.
+    public func receive(upTo most: Int = .max) -> (bytes: [UInt8], isEnd: Bool) {
         var received: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, RawConnection.atOnce)
+        while received.count < most {
+            let count = recv(
+                descriptor, &buffer, min(buffer.count, most - received.count), RawConnection.atOnce)
             guard count > 0 else { return (received, count == 0 || (errno != EAGAIN && errno != EINTR)) }
             received += buffer[..<count]
         }
+        return (received, false)
     }
 
     /// Whether something has come that was not received.

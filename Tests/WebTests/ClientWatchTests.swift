@@ -140,4 +140,46 @@ struct ClientWatchTests {
         watch.want(at: at(46))
         #expect(isLeftAlone(watch, at: 51), "who goes on may end")
     }
+
+    @Test("once the server leaves, who trickles has so long in all, in either direction")
+    func trickling() {
+        var sender = ClientWatch(Self.limits, at: Self.start)
+        sender.begin()
+        sender.want(at: at(0))
+        var answered = sender
+        answered.answer(at: at(0))
+        var reader = sender
+        reader.end(at: at(0))
+        reader.write(at: at(0))
+        for second in 0..<20 {
+            if second == 0 {
+                sender.leave(at: at(0))
+                answered.leave(at: at(0))
+                reader.leave(at: at(0))
+            }
+            sender.receive(1_000_000, at: at(second + 1))
+            sender.want(at: at(second + 1))
+            answered.receive(1, at: at(second + 1))
+            answered.want(at: at(second + 1))
+            reader.take(0, at: at(second + 1))
+            for watch in [sender, answered, reader] { #expect(isLeftAlone(watch, at: second + 1)) }
+        }
+        #expect(refusal(sender, at: 21)?.code == .unavailable)
+        #expect(isClosed(answered, at: 21) && isClosed(reader, at: 21))
+    }
+
+    @Test("what comes behind a refused body counts for nothing; its connection ends soon after the answer")
+    func refused() {
+        var watch = ClientWatch(Self.limits, at: Self.start)
+        watch.begin()
+        watch.want(at: at(0))
+        #expect(refusal(watch, at: 76) != nil)
+        watch.refuse()
+        watch.end(at: at(77))
+        watch.begin()
+        watch.receive(1, at: at(78))
+        #expect(isLeftAlone(watch, at: 1000), "the server is slow, not the client")
+        watch.answer(at: at(1000))
+        #expect(isLeftAlone(watch, at: 1030) && isClosed(watch, at: 1031))
+    }
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sends events over kept-alive connections, one process each, and waits until all of them are committed.
+"""Sends events over kept-alive connections, by a few processes, and waits until all of them are committed.
 
 Prints one row: a name, events committed a second from the first byte sent to the last commit, that rate as a
 share of a floor, events accepted a second, and the latency of the answers in milliseconds. Only Python's standard
@@ -9,6 +9,7 @@ import argparse
 import json
 import multiprocessing
 import random
+import selectors
 import socket
 import time
 
@@ -32,25 +33,37 @@ def request(method, path, key, body=b""):
     return head.encode() + body
 
 
-def exchange(connection, message):
-    """Sends one request and reads its answer; gives (status, body)."""
-    connection.sendall(message)
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        piece = connection.recv(65536)
+class Client:
+    """A connection that is kept, over which one request follows the answer to the one before."""
+
+    def __init__(self, target):
+        self.connection = connect(target)
+
+    def send(self, message):
+        self.message = message
+        self.answer = b""
+        self.begin = time.perf_counter()
+        self.connection.sendall(message)
+
+    def receive(self):
+        """Takes in what has come of the answer; gives (status, body) once that is all of it, before that nothing."""
+        piece = self.connection.recv(65536)
         if not piece:
             raise ConnectionError("the server closed the connection")
-        answer += piece
-    head, body = answer.split(b"\r\n\r\n", 1)
-    length, chunked = 0, False
-    for line in head.split(b"\r\n")[1:]:
-        name, value = line.split(b":", 1)
-        if name.lower() == b"content-length":
-            length = int(value)
-        chunked = chunked or (name.lower() == b"transfer-encoding" and b"chunked" in value)
-    while (not body.endswith(b"0\r\n\r\n")) if chunked else len(body) < length:
-        body += connection.recv(65536)
-    return int(head[9:12]), body
+        self.answer += piece
+        head, found, body = self.answer.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        head = head.lower()
+        length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+        is_whole = len(body) == int(length) if length else body.endswith(b"0\r\n\r\n")
+        return (int(head[9:12]), body) if is_whole else None
+
+    def exchange(self, message):
+        self.send(message)
+        while (answer := self.receive()) is None:
+            pass
+        return answer
 
 
 def identifiers(customer, chance, ties):
@@ -97,32 +110,45 @@ def messages(options, run, first, count):
     ]
 
 
-def sender(options, run, first, count, start, latencies):
-    prepared = messages(options, run, first, count)
-    connection = connect(options.target)
+def sender(options, run, first, count, connections, start, latencies):
+    """Sends events over so many connections, in turns, as one process."""
+    prepared = messages(options, run, first, count)[::-1]
+    ready = selectors.DefaultSelector()
+    clients = [Client(options.target) for _ in range(connections)]
+    for client in clients:
+        ready.register(client.connection, selectors.EVENT_READ, client)
     start.wait()
     times = []
-    for message in prepared:
-        while True:
-            begin = time.perf_counter()
-            status, body = exchange(connection, message)
+    for client in clients[:len(prepared)]:
+        client.send(prepared.pop())
+    under_way = min(len(clients), count // options.batch)
+    while under_way:
+        for found, _ in ready.select():
+            client = found.data
+            answer = client.receive()
+            if answer is None:
+                continue
+            status, body = answer
             if status == 503:
                 time.sleep(0.2)
+                client.send(client.message)
                 continue
             if status != 202 or b'"rejected":0' not in body and options.batch > 1:
                 raise SystemExit(f"unexpected answer {status}: {body[:300]}")
-            times.append((time.perf_counter() - begin) * 1000)
-            break
+            times.append((time.perf_counter() - client.begin) * 1000)
+            if prepared:
+                client.send(prepared.pop())
+            else:
+                under_way -= 1
     latencies.put(times)
 
 
 def committed(options):
-    connection = connect(options.target)
-    status, body = exchange(connection, request("GET", options.prefix + "/api/monitoring/stats", options.key))
+    path = options.prefix + "/api/monitoring/stats"
+    status, body = Client(options.target).exchange(request("GET", path, options.key))
     if status != 200:
         raise SystemExit(f"the totals cannot be read: {status} {body[:300]}")
-    stats = json.loads(body)
-    return stats["events"]
+    return json.loads(body)["events"]
 
 
 def main():
@@ -135,19 +161,23 @@ def main():
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=1000, help="events in a request; 1 for single events")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--processes", type=int, default=4, help="which share the connections")
     parser.add_argument("--customers", type=int, default=60_000)
     parser.add_argument("--everyone", action="store_true", help="one event of each customer, in order")
     parser.add_argument("--ties", type=float, help="customers are seen by e-mail or phone, by both in this share")
     options = parser.parse_args()
 
     run = f"{time.time_ns():x}"
-    share = options.events // options.connections // options.batch * options.batch
+    processes = min(options.processes, options.connections)
+    connections = options.connections // processes
+    share = options.events // processes // options.batch * options.batch
     before = committed(options)
-    start = multiprocessing.Barrier(options.connections + 1)
+    start = multiprocessing.Barrier(processes + 1)
     latencies = multiprocessing.Queue()
     senders = [
-        multiprocessing.Process(target=sender, args=(options, run, index * share, share, start, latencies))
-        for index in range(options.connections)
+        multiprocessing.Process(
+            target=sender, args=(options, run, index * share, share, connections, start, latencies))
+        for index in range(processes)
     ]
     for process in senders:
         process.start()
@@ -155,7 +185,7 @@ def main():
     begin = time.perf_counter()
     times = sorted(time for _ in senders for time in latencies.get())
     accepted = time.perf_counter() - begin
-    total = share * options.connections
+    total = share * processes
     while committed(options) < before + total:
         time.sleep(0.02)
     seconds = time.perf_counter() - begin

@@ -44,7 +44,7 @@ struct GuardedBody: AsyncSequence, Sendable {
                     let seen = brand.changes
                     try refuseWhereNeeded()
                     await brand.change(after: seen)
-                    try Task.checkCancellation()
+                    guard !Task.isCancelled else { throw Fault.stopping(doing: "receive the request") }
                 }
             }
             defer { group.cancelAll() }

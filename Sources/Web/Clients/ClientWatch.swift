@@ -3,8 +3,8 @@ import Kernel
 /// What the client of one connection owes, and since when: the head of a request, the rest of a body, or the
 /// reading of an answer.
 ///
-/// Only what the server waits for is owed. While it is busy and takes nothing, the client may be as slow as
-/// it has to be.
+/// Only what the server waits for is owed. While it is busy and has stopped taking, the client may be as slow
+/// as it has to be.
 struct ClientWatch {
     typealias Instant = ContinuousClock.Instant
 
@@ -25,9 +25,11 @@ struct ClientWatch {
     }
 
     private static let doing = "receive the request"
+    private static let stopping: Fault? = .stopping(doing: doing)
 
     private let limits: ClientLimits
-    private var isLeaving = false
+    /// When the server began to leave.
+    private var leftAt: Instant?
     /// The body that is coming in.
     private var body: Body?
     /// Requests whose answers have not been written to their ends.
@@ -49,8 +51,8 @@ struct ClientWatch {
     /// How often to look for a verdict: it comes at most a quarter of the shortest limit too late.
     var period: Duration {
         let shortest =
-            isLeaving
-            ? limits.farewell
+            leftAt != nil
+            ? min(limits.farewell, limits.leaving)
             : min(limits.head, limits.silence, limits.grace, limits.rest, limits.reading)
         return shortest / 4
     }
@@ -60,9 +62,10 @@ struct ClientWatch {
         if wantedSince == nil { wantedSince = now }
     }
 
-    /// Notes the head of a request.
+    /// Notes the head of a request. Behind one that was refused nobody reads another.
     mutating func begin() {
         wantedSince = nil
+        guard body?.isRefused != true else { return }
         unanswered += 1
         body = Body()
     }
@@ -77,8 +80,8 @@ struct ClientWatch {
     /// Notes the end of the body.
     mutating func end(at now: Instant) {
         wantedSince = nil
-        body = nil
         idleSince = now
+        if body?.isRefused != true { body = nil }
     }
 
     /// Notes that the oldest request is answered.
@@ -105,7 +108,7 @@ struct ClientWatch {
 
     /// Notes that the server leaves.
     mutating func leave(at now: Instant) {
-        isLeaving = true
+        leftAt = now
         takenAt = now
         guard let since = wantedSince else { return }
         body?.waited += now - since
@@ -114,21 +117,21 @@ struct ClientWatch {
 
     /// What is to be done; nil while the client owes nothing for too long.
     func verdict(at now: Instant) -> Verdict? {
-        if untaken > 0, now - takenAt > (isLeaving ? limits.farewell : limits.reading) { return .close }
+        let isLate = leftAt.map { now - $0 > limits.leaving } ?? false
+        if untaken > 0, isLate || now - takenAt > (leftAt == nil ? limits.reading : limits.farewell) {
+            return .close
+        }
         guard let body else {
             return unanswered == 0 && now - idleSince > limits.head ? .close : nil
         }
-        if let answeredAt = body.answeredAt { return now - answeredAt > limits.rest ? .close : nil }
-        return body.isRefused ? nil : slowness(of: body, at: now).map(Verdict.refuse)
+        if let answeredAt = body.answeredAt { return isLate || now - answeredAt > limits.rest ? .close : nil }
+        guard !body.isRefused else { return nil }
+        return (isLate ? ClientWatch.stopping : slowness(of: body, at: now)).map(Verdict.refuse)
     }
 
     private func slowness(of body: Body, at now: Instant) -> Fault? {
         let silence = wantedSince.map { now - $0 } ?? .zero
-        if isLeaving, silence > limits.farewell {
-            return Fault(
-                .unavailable, doing: ClientWatch.doing, "the service is stopping, and the body does not come",
-                retryAfter: .seconds(1))
-        }
+        if leftAt != nil, silence > limits.farewell { return ClientWatch.stopping }
         if silence > limits.silence {
             return Fault(
                 .invalid, doing: ClientWatch.doing, "nothing of the body has come for \(limits.silence)")
