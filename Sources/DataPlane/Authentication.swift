@@ -22,9 +22,7 @@ struct Authentication: RouterMiddleware {
         _ request: Request, context: WebContext, next: (Request, WebContext) async throws -> Response
     ) async throws -> Response {
         let (request, writeKey) = try await WriteKey.find(in: request)
-        let (admitted, context) = try await request.readBeforeRefusal {
-            try await admit(request, writeKey, context)
-        }
+        let (admitted, context) = try await admit(request, writeKey, context)
         return try await next(admitted, context)
     }
 

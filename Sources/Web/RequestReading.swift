@@ -15,8 +15,8 @@ public enum RequestLimits {
     public static let defaultPageItems = 50
     /// Bytes of an opaque cursor.
     public static let cursorBytes = 512
-    /// Bytes of a body that is read before its request is refused.
-    static let refusedBodyBytes = 64 * 1024
+    /// Bytes of a body that is read before the answer, also when the answer does not depend on it.
+    static let unreadBodyBytes = 64 * 1024
 }
 
 extension Request {
@@ -51,22 +51,6 @@ extension Request {
             throw Fault(.tooLarge, doing: doing, "the body has more than \(limit) bytes when it is unpacked")
         } catch .malformed {
             throw Fault(.invalid, doing: doing, "the body is not whole gzip", field: "Content-Encoding")
-        }
-    }
-
-    /// What `admit` answers, which reads nothing of the body. A small body is read before it is refused.
-    ///
-    /// A proxy that passes bodies on as they come ends its caller's connection when an answer overtakes the
-    /// body, and the caller's next request meets a connection that closes.
-    public func readBeforeRefusal<T>(_ admit: () async throws -> T) async throws -> T {
-        do {
-            return try await admit()
-        } catch {
-            let length = headers[.contentLength].flatMap { Int($0) }
-            if let length, (1...RequestLimits.refusedBodyBytes).contains(length) {
-                for try await _ in body {}
-            }
-            throw error
         }
     }
 

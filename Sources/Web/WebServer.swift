@@ -99,12 +99,13 @@ public struct WebServer: Service {
         let context = WebContext(source: .init(channel: channel, logger: logger))
         let isCounted = activity.begin(request.uri.path)
         defer { if isCounted { activity.end() } }
-        var received = request
         let headers = context.answerHeaders
         // Behind a body that is cut no request can follow.
-        received.body = RequestBody(
-            asyncSequence: ReceivedBody(of: request) { headers.set(.connection, "close") })
+        let body = ReceivedBody(of: request) { headers.set(.connection, "close") }
+        var received = request
+        received.body = RequestBody(asyncSequence: body)
         var response = try await responder.respond(to: received, context: context)
+        await body.readUnlessBegun()
         response.headers[.date] = HTTPDate.now()
         if drain.isOn { response.headers[.connection] = "close" }
         try await writer.write(response: response.head, body: response.body)

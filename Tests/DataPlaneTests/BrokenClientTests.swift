@@ -69,6 +69,33 @@ struct BrokenClientTests {
         }
     }
 
+    @Test("a request that is refused unread is answered behind its body, so that the next one may follow")
+    func refusedUnread() async throws {
+        try await TestInstance.serving { instance in
+            let (one, piece) = ("Content-Length: 1", "Content-Type: application/offset+octet-stream")
+            let upload = "/api/uploads/0190a0a0-0000-7000-8000-000000000000"
+            let refused = [
+                (instance.head("PATCH", upload, one, piece, "Upload-Offset: 0"), 404),
+                (instance.head("POST", "/api/integrations/csv?type=nothing", one), 400),
+                (instance.head("POST", "/api/events", one, key: "nobody's"), 401),
+                (instance.head("POST", "/api/nothing", one), 404),
+            ]
+            for (head, status) in refused {
+                let connection = try instance.connect()
+                connection.send(head)
+                for _ in 0..<20 { _ = try await instance.stats() }
+                #expect(!connection.hasMore, "\(head)")
+                connection.send("x" + instance.head("GET", "/api/monitoring/health"))
+                var answers = ""
+                try await eventually("both are answered") {
+                    answers += String(decoding: connection.receive().bytes, as: UTF8.self)
+                    return answers.components(separatedBy: "HTTP/1.1 ").count == 3
+                }
+                #expect(Array(answers.utf8).httpStatus == status, "\(answers)")
+            }
+        }
+    }
+
     @Test("a half-sent batch is not taken for a whole one when its instance is torn down")
     func tornDown() async throws {
         try await TestInstance.with { instance in

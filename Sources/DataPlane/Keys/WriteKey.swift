@@ -19,12 +19,10 @@ enum WriteKey {
     static func find(in request: Request) async throws -> (Request, String?) {
         guard request.bearerCredential == nil else { return (request, nil) }
         if let user = request.basicUser {
-            try await request.readBeforeRefusal {
-                guard user.hasPrefix("ci_") else {
-                    throw Fault(
-                        .unauthenticated, doing: Authentication.doing,
-                        "the user name of Basic is an API key, and its password is empty")
-                }
+            guard user.hasPrefix("ci_") else {
+                throw Fault(
+                    .unauthenticated, doing: Authentication.doing,
+                    "the user name of Basic is an API key, and its password is empty")
             }
             return (request, user)
         }

@@ -67,7 +67,7 @@ struct EventRoutes: Sendable {
     }
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
-        _ = try await request.readBeforeRefusal { try context.requireSender(doing: EventRoutes.accepting) }
+        _ = try context.requireSender(doing: EventRoutes.accepting)
         let body = try await request.decodedBody(upTo: EventLimits.bodyBytes, doing: EventRoutes.accepting)
         let sent = try EventRequest.batch(body, contentType: request.headers[.contentType])
         try acceptance.foresee(sent.events.count, context)

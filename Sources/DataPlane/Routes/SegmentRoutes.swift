@@ -29,11 +29,8 @@ struct SegmentRoutes: Sendable {
     }
 
     @Sendable private func acceptOne(_ request: Request, _ context: WebContext) async throws -> Response {
-        let call = try await request.readBeforeRefusal {
-            guard let call = SegmentCall(path: try context.parameter("call")) else {
-                throw Fault(.notFound, doing: EventAcceptance.doing, "there is nothing at this path")
-            }
-            return call
+        guard let call = SegmentCall(path: try context.parameter("call")) else {
+            throw Fault(.notFound, doing: EventAcceptance.doing, "there is nothing at this path")
         }
         let reader = try reader(context)
         let body = try await request.decodedBody(
@@ -52,7 +49,7 @@ struct SegmentRoutes: Sendable {
     }
 
     @Sendable private func acceptBatch(_ request: Request, _ context: WebContext) async throws -> Response {
-        let reader = try await request.readBeforeRefusal { try self.reader(context) }
+        let reader = try reader(context)
         let body = try await request.decodedBody(upTo: EventLimits.bodyBytes, doing: EventAcceptance.doing)
         let batch = try SegmentBatch(try EventRequest.document(body))
         try acceptance.foresee(batch.messages.count, context)

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Kernel
 import NIOCore
+import Synchronization
 
 /// A request's body that ends only where its sender has ended it.
 ///
@@ -18,6 +19,7 @@ struct ReceivedBody: AsyncSequence, Sendable {
     private let length: Int?
     /// Called before it ends with a fault.
     private let onCut: @Sendable () -> Void
+    private let reading = Reading()
 
     init(of request: Request, onCut: @escaping @Sendable () -> Void) {
         base = request.body
@@ -26,24 +28,52 @@ struct ReceivedBody: AsyncSequence, Sendable {
     }
 
     func makeAsyncIterator() -> Iterator {
-        Iterator(base: base.makeAsyncIterator(), length: length, onCut: onCut)
+        Iterator(base: base.makeAsyncIterator(), length: length, onCut: onCut, reading: reading)
+    }
+
+    /// Reads a small body of which nobody has read anything.
+    ///
+    /// A proxy that passes bodies on as they come ends its caller's connection when an answer overtakes the
+    /// body, and the caller's next request meets a connection that closes.
+    func readUnlessBegun() async {
+        guard !reading.hasBegun, let length, (1...RequestLimits.unreadBodyBytes).contains(length) else {
+            return
+        }
+        do {
+            for try await _ in self {}
+        } catch {
+            // Whoever sends it learns of the answer, or of nothing.
+        }
+    }
+
+    /// Whether anything was asked for.
+    fileprivate final class Reading: Sendable {
+        private let flag = Atomic(false)
+
+        var hasBegun: Bool { flag.load(ordering: .relaxed) }
+
+        func begin() { flag.store(true, ordering: .relaxed) }
     }
 
     struct Iterator: AsyncIteratorProtocol {
         fileprivate var base: RequestBody.AsyncIterator
         fileprivate let length: Int?
         fileprivate let onCut: @Sendable () -> Void
+        fileprivate let reading: Reading
         private var received = 0
 
         fileprivate init(
-            base: RequestBody.AsyncIterator, length: Int?, onCut: @escaping @Sendable () -> Void
+            base: RequestBody.AsyncIterator, length: Int?, onCut: @escaping @Sendable () -> Void,
+            reading: Reading
         ) {
             self.base = base
             self.length = length
             self.onCut = onCut
+            self.reading = reading
         }
 
         mutating func next() async throws -> ByteBuffer? {
+            reading.begin()
             do {
                 return try await piece()
             } catch {
