@@ -22,7 +22,7 @@ struct BackPressureJourney {
             let door = Door(edge: shop.installation.edge, key: made.key)
             try await lower(door, of: shop)
             let pid = try #require(try await shop.brand().instance.pid)
-            let before = try residentBytes(of: pid)
+            let before = try ProcessFacts.residentBytes(of: pid)
             let pressure = Pressure()
             var most = 0
             let tables = try await shop.tablesConnection()
@@ -44,7 +44,7 @@ struct BackPressureJourney {
                 await pressure.end()
                 try await senders.waitForAll()
             }
-            let after = try residentBytes(of: pid)
+            let after = try ProcessFacts.residentBytes(of: pid)
             try await shop.drained()
             let stored = try await tables.run("select event_key from customer_raw_event")
             await tables.close()
@@ -110,11 +110,6 @@ struct BackPressureJourney {
                 number += 1
             }
         }
-    }
-
-    private func residentBytes(of pid: Int32) throws -> Int {
-        let pages = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ")
-        return (Int(pages[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 }
 

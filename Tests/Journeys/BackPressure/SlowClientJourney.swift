@@ -25,7 +25,8 @@ struct SlowClientJourney {
 
     @Test("who is slow, broken or deaf is cut, leaves nothing behind, and others are served meanwhile")
     func crowd() async throws {
-        raiseFileLimit()
+        // Every client of the crowd has a descriptor in this process.
+        ProcessFacts.raiseFileLimit()
         let templates = try hurriedTemplates()
         defer { try? FileManager.default.removeItem(atPath: templates) }
         try await Shop.with(templates: templates) { shop in
@@ -33,7 +34,8 @@ struct SlowClientJourney {
                 edge: shop.installation.edge, key: try await shop.key("--name", "all").key)
             try await fill(house, of: shop)
             let pid = try #require(try await shop.brand().instance.pid)
-            let (files, memory) = (try openFiles(of: pid), try residentBytes(of: pid))
+            let files = try ProcessFacts.openFiles(of: pid)
+            let memory = try ProcessFacts.residentBytes(of: pid)
             let crowd = try Crowd(at: house)
             var served = 0
             while !crowd.isCut {
@@ -46,8 +48,10 @@ struct SlowClientJourney {
             crowd.expectCut()
             // Its pool of connections to the database may have grown meanwhile, and stays so for a minute.
             let pool = 14
-            while try openFiles(of: pid) > files + pool { try await Task.sleep(for: .milliseconds(50)) }
-            let grown = try residentBytes(of: pid) - memory
+            while try ProcessFacts.openFiles(of: pid) > files + pool {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            let grown = try ProcessFacts.residentBytes(of: pid) - memory
             #expect(grown < Self.bytes, "memory grew by \(grown) bytes")
             try await shop.drained()
             let stored = try await shop.stats().events
@@ -91,23 +95,6 @@ struct SlowClientJourney {
             #expect(answer.status == .accepted)
         }
         try await shop.drained()
-    }
-
-    /// Every client of the crowd has a descriptor in this process.
-    private func raiseFileLimit() {
-        var files = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
-        files.rlim_cur = min(files.rlim_max, max(files.rlim_cur, 4096))
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
-    }
-
-    private func openFiles(of pid: Int32) throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count
-    }
-
-    private func residentBytes(of pid: Int32) throws -> Int {
-        let pages = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ")
-        return (Int(pages[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 }
 
