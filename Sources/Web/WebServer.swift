@@ -6,7 +6,6 @@ import NIOCore
 import NIOExtras
 import NIOPosix
 import ServiceLifecycle
-import Synchronization
 
 /// Serves a router on one unix socket until a graceful shutdown, and leaves without losing a request.
 ///
@@ -175,31 +174,4 @@ public struct WebServer: Service {
                 .unavailable, doing: "listen on \(path)", "the socket could not be bound", cause: error)
         }
     }
-}
-
-/// Has connections accepted while there are seats for them, and none once the server leaves.
-private struct ConnectionSeats: AvailableConnectionsDelegate {
-    let most: Int
-    let drain: Drain
-    private var taken = 0
-
-    init(most: Int, drain: Drain) {
-        self.most = most
-        self.drain = drain
-    }
-
-    mutating func connectionOpened() { taken += 1 }
-
-    mutating func connectionClosed() { taken -= 1 }
-
-    func isAcceptingNewConnections() -> Bool { taken < most && !drain.isOn }
-}
-
-/// Whether the server is leaving; read for every answer.
-private final class Drain: Sendable {
-    private let flag = Atomic<Bool>(false)
-
-    var isOn: Bool { flag.load(ordering: .relaxed) }
-
-    func turnOn() { flag.store(true, ordering: .relaxed) }
 }

@@ -60,8 +60,8 @@ struct TenantTables: Equatable {
         "import_rejection": "row_number, reason, fields",
     ]
 
-    /// Reads the tables of the brand `demo` of an installation.
-    static func read(from installation: Installation) async throws -> TenantTables {
+    /// A connection to the tables of the brand `demo` of an installation, by which nobody's rights are asked.
+    static func connection(to installation: Installation) async throws -> PostgresConnection {
         let password = try String(
             contentsOfFile: "\(installation.directory)/secrets/postgres-password", encoding: .utf8)
         let configuration = PostgresConfiguration(
@@ -69,6 +69,12 @@ struct TenantTables: Equatable {
             password: Secret(password), applicationName: "tests")
         let connection = try await PostgresConnection.connect(configuration, on: TestServers.reactor)
         try await connection.run("set search_path = brand_demo")
+        return connection
+    }
+
+    /// Reads the tables of the brand `demo` of an installation.
+    static func read(from installation: Installation) async throws -> TenantTables {
+        let connection = try await connection(to: installation)
         try await nameIds(on: connection)
         var tables = TenantTables()
         for (table, columns) in TenantTables.columns {

@@ -3,7 +3,6 @@ import Contract
 import Foundation
 import Kernel
 import NIOCore
-import Postgres
 import TestSupport
 import Testing
 
@@ -25,7 +24,7 @@ struct BackPressureJourney {
             let before = try ProcessFacts.residentBytes(of: pid)
             let pressure = Pressure()
             var most = 0
-            let tables = try await shop.tablesConnection()
+            let tables = try await TenantTables.connection(to: shop.installation)
             try await withThrowingTaskGroup(of: Void.self) { senders in
                 try await tables.transaction { transaction in
                     // Whoever commits waits for this row.
@@ -204,19 +203,5 @@ private actor Pressure {
     /// Whether each of `names` was told twice to come again, and the one who does not wait fifty times.
     func isFelt(by names: [String]) -> Bool {
         names.allSatisfy { refused[$0, default: 0] >= 2 } && refused["hammer", default: 0] >= 50
-    }
-}
-
-extension Shop {
-    /// A connection to the tables of the brand `demo`, by which nobody's rights are asked.
-    fileprivate func tablesConnection() async throws -> PostgresConnection {
-        let password = try String(
-            contentsOfFile: "\(installation.directory)/secrets/postgres-password", encoding: .utf8)
-        let configuration = PostgresConfiguration(
-            host: "\(installation.directory)/run", database: "constintel_brands", user: "constintel",
-            password: Secret(password), applicationName: "tests")
-        let connection = try await PostgresConnection.connect(configuration, on: TestServers.reactor)
-        try await connection.run("set search_path = brand_demo")
-        return connection
     }
 }
