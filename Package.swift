@@ -42,6 +42,7 @@ let targets: [Target] = [
     .systemLibrary(name: "CSystemd", path: "Sources/C/CSystemd"),
     .systemLibrary(name: "CCsv", path: "Sources/C/CCsv"),
     .systemLibrary(name: "CZlib", path: "Sources/C/CZlib"),
+    .systemLibrary(name: "CArchive", path: "Sources/C/CArchive"),
     .target(
         name: "CPhoneNumber", path: "Sources/C/CPhoneNumber",
         linkerSettings: [.linkedLibrary("phonenumber")]),
@@ -63,6 +64,8 @@ let targets: [Target] = [
             "CLinux", "CSystemd", "Reactor", "Contract", "Kernel", logging, lifecycle, subprocess,
             systemPackage,
         ]),
+    // restic keeps backups, libarchive writes and reads what they consist of.
+    room("Backup", ["CArchive", "Sealing", "Contract", "Kernel", subprocess, systemPackage]),
     room("Embedded", ["CLinux", "Supervision", "Sealing", "Kernel", logging, mustache]),
     room(
         "Web",
@@ -100,7 +103,7 @@ let targets: [Target] = [
     room(
         "ControlPlane",
         [
-            "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
+            "Backup", "Contract", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
             "Supervision",
             "Web", "Embedded", "Kernel", "Reactor", httpClient, hummingbird, lifecycle, logging, metrics,
             nio,
@@ -134,6 +137,7 @@ let targets: [Target] = [
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
     test("CPhoneNumberTests", ["CPhoneNumber"]),
     test("SealingTests", ["Sealing", "Kernel", "TestSupport"], data: ["Vectors"]),
+    test("BackupTests", ["Backup", "Kernel"]),
     test("SupervisionTests", ["Supervision", "Reactor", "Kernel", lifecycle, logging]),
     test("EmbeddedTests", ["Embedded", "Supervision", "Sealing", "Contract", "Kernel", logging]),
     test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),

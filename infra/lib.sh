@@ -40,7 +40,7 @@ as_service() { (exec_as_service "$@"); }
 
 packages=(
     libpq-dev libssl-dev libsystemd-dev libhiredis-dev libcsv-dev libphonenumber-dev zlib1g-dev
-    postgresql redis-server nginx-light ca-certificates util-linux
+    libarchive-dev restic postgresql redis-server nginx-light ca-certificates util-linux
 )
 # For the data of the demonstration and of the benchmarks.
 needs_pip=1

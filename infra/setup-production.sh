@@ -248,11 +248,15 @@ TEXT
     # Neither a deleted brand that is due nor the end of a trial should wait for the night, and a day ends at
     # another hour for each brand.
     local job
-    for job in purge trials metrics; do
+    for job in purge trials metrics drills; do
         printf '[Timer]\nOnCalendar=\nOnCalendar=hourly\n' |
             put "/etc/systemd/system/constintel-job@$job.timer.d/10-hourly.conf" 644 && systemctl daemon-reload
     done
-    systemctl enable --quiet --now constintel-job@{partitions,housekeeping,purge,trials,metrics,retention}.timer
+    # Each brand has its own minute in the time between two backups.
+    printf '[Timer]\nOnCalendar=\nOnCalendar=*:0/5\nRandomizedDelaySec=0\n' |
+        put /etc/systemd/system/constintel-job@backups.timer.d/10-often.conf 644 && systemctl daemon-reload
+    systemctl enable --quiet --now \
+        constintel-job@{partitions,housekeeping,purge,trials,metrics,retention,backups,drills,formers}.timer
 }
 
 # What constinteld takes from everybody where it is the server's superuser, as
@@ -268,7 +272,8 @@ TEXT
 
 # nginx and Redis of Debian's own, where their packages were missing, stay off: they would take ports for nothing.
 packages=(
-    postgresql redis-server nginx-light libpq5 libhiredis0.14 libcsv3 libphonenumber8 ca-certificates openssl
+    postgresql redis-server nginx-light libpq5 libhiredis0.14 libcsv3 libphonenumber8 libarchive13 restic
+    ca-certificates openssl
 )
 needs_pip=
 install_packages

@@ -88,7 +88,8 @@ struct ConstIntel: AsyncParsableCommand {
             """,
         subcommands: [
             Status.self, Check.self, Wait.self, Login.self, Logout.self, BrandGroup.self, InstanceGroup.self,
-            ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self, OperationGroup.self,
+            BackupGroup.self, ReleaseGroup.self, PlanGroup.self, KeyGroup.self, UserGroup.self,
+            OperationGroup.self,
             JobGroup.self, Audit.self, MetricsGroup.self, EventsGroup.self, OrdersGroup.self,
             RatesGroup.self, ProductsGroup.self, InventoryGroup.self, ProfilesGroup.self,
             IdentifiersGroup.self, QueueGroup.self, PlatformGroup.self, WorkGroup.self, UploadsGroup.self,

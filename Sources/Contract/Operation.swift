@@ -47,12 +47,17 @@ public struct OperationView: Codable, Sendable {
         public var attempts: Int
         /// Why it did not succeed the last time that it did not.
         public var error: String?
+        /// How far it has come, in words, while it runs and where it tells.
+        public var progress: String?
 
-        public init(name: String, state: State, attempts: Int, error: String? = nil) {
+        public init(
+            name: String, state: State, attempts: Int, error: String? = nil, progress: String? = nil
+        ) {
             self.name = name
             self.state = state
             self.attempts = attempts
             self.error = error
+            self.progress = progress
         }
     }
 

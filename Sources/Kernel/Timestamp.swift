@@ -197,3 +197,16 @@ private func padded(_ number: Int, to width: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }
+
+extension Duration {
+    /// The length as people say it: `45 s`, `12 min`, `5 h`, `3 days`.
+    public var inWords: String {
+        let seconds = max(0, components.seconds)
+        return switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) days"
+        }
+    }
+}

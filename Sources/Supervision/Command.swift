@@ -42,6 +42,32 @@ public struct Command: Sendable {
     }
 }
 
+extension Command {
+    /// What is kept of the output.
+    private static let longestOutput = 4 << 20
+
+    /// Runs the program and returns what it prints to standard output; its errors are appended to the log.
+    /// Throws with the end of its log when it has not ended well; a cancelled caller's program is killed.
+    public func output(doing: String) async throws(Fault) -> String {
+        let log = try LogFile.open(logFile, doing: doing)
+        do {
+            let ended = try await Subprocess.run(
+                .path(FilePath(executable)), arguments: Arguments(arguments), environment: .only(environment),
+                output: .string(limit: Command.longestOutput),
+                error: .fileDescriptor(log, closeAfterSpawningProcess: true))
+            guard ended.terminationStatus.isSuccess else {
+                throw Fault(
+                    .unavailable, doing: doing,
+                    "\(executable) failed (\(ended.terminationStatus.words)); \(LogTail(path: logFile))")
+            }
+            return ended.standardOutput
+        } catch {
+            throw error as? Fault
+                ?? Fault(.unavailable, doing: doing, "\(executable) cannot be run", cause: error)
+        }
+    }
+}
+
 extension Environment {
     /// `variables`, and `PATH` from our own environment where they have none.
     static func only(_ variables: [String: String]) -> Environment {

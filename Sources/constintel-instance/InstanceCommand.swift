@@ -25,6 +25,21 @@ struct InstanceCommand: AsyncParsableCommand {
     @Option(help: "The instance's configuration file. Default: $CREDENTIALS_DIRECTORY/instance.json.")
     var configuration: String?
 
+    @Option(
+        help: "Do not serve, but re-fold the brand once and print what differs: 'plan' changes nothing.")
+    var refold: RefoldKind?
+
+    @Option(help: "With --refold: the schema, where that is not the brand's own.")
+    var schema: String?
+
+    @Option(help: "With --refold apply: the generation that the schema's writer lease has.")
+    var generation: Int64?
+
+    /// What is done with the differences.
+    enum RefoldKind: String, ExpressibleByArgument, CaseIterable {
+        case plan, apply
+    }
+
     func run() async throws {
         StructuredLogHandler.bootstrap()
         do {
@@ -41,9 +56,19 @@ struct InstanceCommand: AsyncParsableCommand {
             logger[metadataKey: "brand"] = "\(loaded.slug)"
             let beside = (configuration as NSString).deletingLastPathComponent + "/credentials"
             let directory = delivered ?? beside
+            let credentials = try InstanceCredentials(directory: directory)
+            if let refold {
+                let once = RefoldOnce(
+                    configuration: loaded, credentials: credentials, schema: schema, generation: generation,
+                    logger: logger)
+                let report = try await once.run(applied: refold == .apply)
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = .sortedKeys
+                print(String(decoding: try encoder.encode(report), as: UTF8.self))
+                return
+            }
             let instance = Instance(
-                configuration: loaded, credentials: try InstanceCredentials(directory: directory),
-                metrics: metrics, logger: logger)
+                configuration: loaded, credentials: credentials, metrics: metrics, logger: logger)
             try await instance.run()
         } catch let fault as Fault {
             FileHandle.standardError.write(Data("constintel-instance: \(fault)\n".utf8))

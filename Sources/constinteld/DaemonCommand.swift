@@ -17,6 +17,9 @@ struct DaemonCommand: AsyncParsableCommand {
 
               constinteld --embedded --state /var/lib/constintel --edge 127.0.0.1:8080
 
+            Backups are kept below it, or in $CONSTINTEL_BACKUPS, which is a directory or a place that \
+            restic knows (runbooks/backups.md).
+
             With --attached it uses the PostgreSQL and the Redis that a JSON file names. Several may run: \
             one leads, the others stand by to take over when it ends or freezes. Instances outlive it.
 
@@ -88,11 +91,13 @@ struct DaemonCommand: AsyncParsableCommand {
         let home = environment["XDG_STATE_HOME"] ?? "\(NSHomeDirectory())/.local/state"
         let ownState = getuid() == 0 ? "/var/lib/constintel" : "\(home)/constintel"
         let beside = (try Self.executable() as NSString).deletingLastPathComponent
-        return EmbeddedDaemon.Settings(
+        var settings = EmbeddedDaemon.Settings(
             state: absolute(state ?? environment["CONSTINTEL_HOME"] ?? ownState),
             edge: edge ?? environment["CONSTINTEL_EDGE"] ?? "127.0.0.1:8080",
             templates: absolute(templates ?? environment["CONSTINTEL_TEMPLATES"] ?? "templates"),
             instanceExecutable: absolute(instanceExecutable ?? "\(beside)/constintel-instance"))
+        settings.backups = BackupPlace(environment: environment)
+        return settings
     }
 
     /// The path of this program, whatever name it was started by.

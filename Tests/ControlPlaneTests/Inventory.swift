@@ -89,7 +89,7 @@ struct Surveyor: Sendable {
     private func controlRows(_ slugs: [Slug]) async throws -> [String] {
         let journals = [
             "operation", "operation_step", "audit_log", "idempotency_key", "leadership", "schema_version",
-            "observation", "plan", "refresh_token", "brand_metrics", "brand_metrics_run",
+            "observation", "plan", "refresh_token", "brand_metrics", "brand_metrics_run", "backup_receipt",
         ]
         let tables = try await control.run(
             """
@@ -103,7 +103,7 @@ struct Surveyor: Sendable {
         var lines: [String] = []
         for table in tables {
             // A user's id is its own; a brand's is known.
-            let left = table == "user" ? volatile + ["id"] : volatile
+            let left = volatile + (volatileOf[table] ?? [])
             lines += try await control.run(
                 """
                 select \(table) || ' ' || (to_jsonb(t) - \(left))::text from \(identifier: table) t
@@ -113,6 +113,17 @@ struct Surveyor: Sendable {
             ).map { try $0.decode(0, as: String.self) }
         }
         return lines
+    }
+
+    /// What is another one each time in a table.
+    private var volatileOf: [String: [String]] {
+        [
+            "user": ["id"],
+            "backup": [
+                "id", "snapshot", "taken_at", "written_at", "bytes", "added_bytes", "manifest_hash",
+            ],
+            "former_schema": ["name", "since", "keep_until"],
+        ]
     }
 
     private var volatile: [String] {
@@ -141,7 +152,13 @@ struct Surveyor: Sendable {
             where relnamespace = (select oid from pg_namespace where nspname = \(slug.schemaName))
             """
         ).decode((String, String).self)
-        var lines = tables.map { "table \(slug.schemaName).\($0.0) \($0.1)" }
+        let beside = try await brands.run(
+            """
+            select regexp_replace(nspname, '__[0-9a-f]{12}$', '__former') from pg_namespace
+            where starts_with(nspname, \(slug.schemaName + "__")) order by 1
+            """
+        ).map { "beside \(try $0.decode(0, as: String.self))" }
+        var lines = beside + tables.map { "table \(slug.schemaName).\($0.0) \($0.1)" }
         guard !tables.isEmpty else { return [] }
         for table in ["brand_state", "api_key", "writer_lease"] {
             lines += try await brands.run(

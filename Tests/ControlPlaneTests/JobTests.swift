@@ -72,13 +72,16 @@ struct JobTests {
             #expect(unknown.status == 404)
             #expect(
                 try unknown.problem.detail.contains(
-                    "partitions, purge, trials, housekeeping, metrics, retention"))
+                    "partitions, purge, trials, housekeeping, metrics, retention, backups, drills, formers"))
             let plan = try await test.call(.post, "/api/admin/jobs/purge/run?plan=true")
             #expect(try plan.decode(OperationPlan.self).steps.count == 1)
             let listed = try await test.call(.get, "/api/admin/jobs").decode(Page<JobView>.self).items
             #expect(
                 listed.map(\.name)
-                    == ["partitions", "purge", "trials", "housekeeping", "metrics", "retention"])
+                    == [
+                        "partitions", "purge", "trials", "housekeeping", "metrics", "retention", "backups",
+                        "drills", "formers",
+                    ])
             #expect(listed.allSatisfy { $0.startedAt == nil })
         }
     }

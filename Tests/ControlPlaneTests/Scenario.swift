@@ -16,6 +16,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     let request: Call
 
     var testDescription: String { kind }
+    var isAboutBackups: Bool { Scenario.backupKinds.contains(kind) }
+
+    static let backupKinds: Set<String> = ["brand.backup", "brand.verify", "brand.restore", "brand.swapBack"]
 
     /// A request about a brand.
     struct Call: Sendable {
@@ -41,6 +44,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     private static let stop = Call(.post, "/instance/stop")
     private static let upgrade = Call(.post, "/instance/upgrade") { _ in ReleaseChange(release: "2.0") }
 
+    private static let backUp = Call(.post, "/backups")
+    private static let restore = Call(.post, "/restore") { BackupRestore(confirm: $0.text) }
+
     /// One for every kind that there is; the matrix fails when one is missing.
     static let all = [
         Scenario(kind: "brand.provision", before: nil, request: provision),
@@ -65,6 +71,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         Scenario(kind: "instance.restart", before: [], request: Call(.post, "/instance/restart")),
         Scenario(kind: "instance.upgrade", before: [], request: upgrade),
         Scenario(kind: "instance.rollback", before: [upgrade], request: Call(.post, "/instance/rollback")),
+        Scenario(kind: "brand.backup", before: [], request: backUp),
+        Scenario(kind: "brand.verify", before: [backUp], request: Call(.post, "/backups/verify")),
+        Scenario(kind: "brand.restore", before: [backUp], request: restore),
+        Scenario(kind: "brand.swapBack", before: [backUp, restore], request: Call(.post, "/swap-back")),
     ]
 }
 

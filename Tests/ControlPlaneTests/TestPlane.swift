@@ -125,7 +125,11 @@ struct TestPlane: Sendable {
         import json, os, socket, sys, time
         delivered = os.environ.get("CREDENTIALS_DIRECTORY", "") + "/instance.json"
         configuration = json.load(open(sys.argv[2] if sys.argv[2:] else delivered))
-        assert configuration["generation"] == 1
+        assert configuration["generation"] >= 1
+        if "--refold" in sys.argv:
+            report = {"events": 0, "identifiers": 0, "decisions": 0, "differences": []}
+            print(json.dumps(report | {"applied": "apply" in sys.argv}))
+            sys.exit(0)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
         while True: time.sleep(60)

@@ -91,8 +91,10 @@ extension Service {
     func lines(_ operation: OperationView) -> [String] {
         guard let steps = operation.steps, !steps.isEmpty else { return operation.description.lines }
         let table = Table(
-            [.init("step"), .init("state"), .init("tries", .right), .init("last error")],
-            rows: steps.map { [$0.name, $0.state.rawValue, String($0.attempts), $0.error ?? ""] })
+            [.init("step"), .init("state"), .init("tries", .right), .init("progress, or last error")],
+            rows: steps.map {
+                [$0.name, $0.state.rawValue, String($0.attempts), $0.progress ?? $0.error ?? ""]
+            })
         return operation.description.lines + [""] + lines(table)
     }
 }

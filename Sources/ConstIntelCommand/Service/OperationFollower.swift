@@ -40,9 +40,11 @@ struct OperationFollower: Sendable {
 
     /// Shows on a terminal how far the operation is.
     func show(_ operation: OperationView) async {
-        let what = [operation.kind, operation.subject, operation.step.map { "(\($0))" }].compactMap { $0 }
+        let progress = operation.steps?.first { $0.state == .running }?.progress
+        let step = operation.step.map { "(\($0)\(progress.map { ": \($0)" } ?? ""))" }
+        let what = [operation.kind, operation.subject, step].compactMap { $0 }
         let amount = operation.progress ?? .init(done: 0, total: nil, unit: operation.state.rawValue)
-        await progress.show(
+        await self.progress.show(
             ProgressBar(
                 label: what.joined(separator: " "), done: amount.done, total: amount.total, unit: amount.unit)
         )

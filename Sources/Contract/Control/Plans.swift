@@ -4,7 +4,8 @@ import Kernel
 public struct PlanLimits: Codable, Sendable, Equatable {
     public enum CodingKeys: String, CodingKey, CaseIterable {
         case eventsPerSecond, eventsPerMonth, profiles, users, streamEntries, connections, apiKeys
-        case retentionDays, backupHours, idleSeconds, memoryMegabytes, cpuPercent, tasks, ioWeight, features
+        case retentionDays, backupHours, backupKeepDays, idleSeconds, memoryMegabytes, cpuPercent, tasks,
+            ioWeight, features
     }
 
     /// Events that intake accepts in a second, on average; ten seconds' worth may come at once.
@@ -25,6 +26,8 @@ public struct PlanLimits: Codable, Sendable, Equatable {
     public var retentionDays: Int?
     /// How often the brand is backed up; never by itself when absent.
     public var backupHours: Int?
+    /// How long backups are kept, the newest one in any case; 30 days when absent.
+    public var backupKeepDays: Int?
     /// How long the instance stays awake when nobody asks, where the service manager can wake it; for ever
     /// when absent.
     public var idleSeconds: Int?

@@ -81,19 +81,6 @@ extension Seen {
     }
 }
 
-extension Duration {
-    /// The length as people say it: `45 s`, `12 min`, `5 h`, `3 days`.
-    var inWords: String {
-        let seconds = max(0, components.seconds)
-        return switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min"
-        case ..<172_800: "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) days"
-        }
-    }
-}
-
 /// `count` with its noun: `1 event`, `2 events`.
 func counted(_ count: some BinaryInteger, _ noun: String) -> String {
     count == 1 ? "1 \(noun)" : "\(count) \(noun)s"

@@ -21,8 +21,9 @@ extension ControlPlane {
         let leftovers = LeftoverCheck(
             fleet: fleet, tenants: tenants, streamUsers: streamUsers, supervisor: supervisor, layout: layout)
         let keys = KeyChecks(keys: foundations.keys, store: SealedStore(pool: control), clock: clock)
+        let backups = BackupChecks(facts: BackupFactsStore(pool: control), clock: clock)
         return Checks(
-            servers.all + brands.all + work.all + [leftovers.check] + keys.all, clock: clock,
+            servers.all + brands.all + work.all + backups.all + [leftovers.check] + keys.all, clock: clock,
             logger: foundations.logger)
     }
 }

@@ -52,6 +52,16 @@ struct InstanceStore: Sendable {
             """)
     }
 
+    /// Says which placement of the brand may write.
+    func place(_ slug: Slug, generation: Int64) async throws {
+        try await pool.run(
+            """
+            update instance set generation = \(generation), revision = revision + 1,
+                updated_at = \(clock.now())
+            from brand where brand.id = brand_id and slug = \(slug) and generation <> \(generation)
+            """)
+    }
+
     /// Forgets the instance and its secrets.
     func delete(_ slug: Slug) async throws {
         try await pool.run("delete from instance using brand where brand.id = brand_id and slug = \(slug)")

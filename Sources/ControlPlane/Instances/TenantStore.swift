@@ -192,12 +192,13 @@ struct TenantStore: Sendable {
         }
     }
 
-    /// Writes all of `projection`, unless the schema has its revision or a later one.
-    func write(_ projection: Projection) async throws {
+    /// Writes all of `projection`, unless the schema has its revision or a later one; the brand's own schema
+    /// where no other is named.
+    func write(_ projection: Projection, to schema: String? = nil) async throws {
         let settings = try JSONB(encoding: projection.settings)
         let limits = try JSONB(encoding: projection.limits)
         try await changing { transaction in
-            try await beOwner(projection.slug, in: transaction)
+            try await beOwner(projection.slug, schema: schema, in: transaction)
             let written = try await transaction.run(
                 """
                 insert into brand_state (brand_id, slug, status, status_reason, settings, limits, token_keys,
@@ -278,10 +279,12 @@ struct TenantStore: Sendable {
     }
 
     /// From here to its end the transaction acts as the brand's owner role, inside the brand's schema.
-    func beOwner(_ slug: Slug, in transaction: PostgresTransaction) async throws {
+    func beOwner(
+        _ slug: Slug, schema: String? = nil, in transaction: PostgresTransaction
+    ) async throws {
         try await transaction.run(all: [
             "set local role \(identifier: slug.ownerRole)",
-            "set local search_path = \(identifier: slug.schemaName)",
+            "set local search_path = \(identifier: schema ?? slug.schemaName)",
         ])
     }
 

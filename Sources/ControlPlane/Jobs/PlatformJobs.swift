@@ -5,13 +5,15 @@ extension Job {
     /// Every job that there is.
     static func all(
         _ instances: Instances, _ lifecycle: Lifecycle, _ idempotency: IdempotencyStore,
-        _ tokens: RefreshTokenStore, _ metrics: (DailyMetrics, Markets), logger: Logger
+        _ tokens: RefreshTokenStore, _ metrics: (DailyMetrics, Markets), _ backups: Backups, logger: Logger
     ) -> [Job] {
         [
             partitions(instances, logger: logger), purge(lifecycle, logger: logger),
             trials(lifecycle, logger: logger), housekeeping(idempotency, tokens),
             self.metrics(metrics.0, metrics.1),
             retention(Retention(instances: instances, logger: logger)),
+            self.backups(backups, logger: logger), drills(backups, logger: logger),
+            formers(backups, logger: logger),
         ]
     }
 
@@ -65,6 +67,35 @@ extension Job {
             name: "trials", summary: "begins to suspend brands whose trial has ended", every: .seconds(300)
         ) {
             ["brands": try await lifecycle.endTrials(logger: logger)]
+        }
+    }
+
+    /// Begins the backups that are due.
+    static func backups(_ backups: Backups, logger: Logger) -> Job {
+        Job(
+            name: "backups", summary: "begins the backups that are due by brands' plans", every: .seconds(60)
+        ) {
+            ["brands": try await backups.backUpDue(logger: logger)]
+        }
+    }
+
+    /// Begins the drills that are due.
+    static func drills(_ backups: Backups, logger: Logger) -> Job {
+        Job(
+            name: "drills", summary: "begins to restore backups beside their brands, weekly, and compares",
+            every: .seconds(3600)
+        ) {
+            ["brands": try await backups.verifyDue(logger: logger)]
+        }
+    }
+
+    /// Drops what a restore has put aside.
+    static func formers(_ backups: Backups, logger: Logger) -> Job {
+        Job(
+            name: "formers", summary: "drops what restores have put aside, once its time is over",
+            every: .seconds(3600), everyByTimer: .seconds(24 * 3600)
+        ) {
+            ["schemas": try await backups.dropFormers(logger: logger)]
         }
     }
 

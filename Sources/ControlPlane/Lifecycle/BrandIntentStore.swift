@@ -120,7 +120,10 @@ struct BrandIntentStore: Sendable {
                 """)
             try Failpoint.effect()
             try await transaction.run(
-                "delete from operation where subject = \(slug) and id <> \(operation)")
+                """
+                delete from operation
+                where subject in (\(slug), \(slug.backupSubject)) and id <> \(operation)
+                """)
         }
     }
 }

@@ -160,6 +160,11 @@ extension Lifecycle {
         } catch let fault as Fault {
             throw Fault(fault.code, doing: doing, fault.detail, field: fault.field)
         }
+        if let open = try await operations.unfinished(on: slug.backupSubject, in: transaction) {
+            throw Fault(
+                .conflict, doing: doing, "a \(open.kind) of it is going on ('\(open.id)'); wait, or unwind it"
+            )
+        }
     }
 }
 

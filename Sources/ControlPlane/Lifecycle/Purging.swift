@@ -8,13 +8,17 @@ struct Purging: Sendable {
     let intents: BrandIntentStore
     let instances: Instances
     let streamUsers: StreamUsers
+    let repositories: BackupRepositories
 
     static let kind = "brand.purge"
 
     var saga: Saga {
         Saga(
             kind: Purging.kind, runbook: "runbooks/brand-purge-stuck.md",
-            steps: [note, stopInstance, deleteStreamUser, dropSchema, dropRoles, removeFiles, retire])
+            steps: [
+                note, stopInstance, deleteStreamUser, dropSchema, dropRoles, removeFiles, deleteBackups,
+                retire,
+            ])
     }
 
     /// The brand's id, by which roles and schema are known to be its own. Nothing is gone yet.
@@ -76,6 +80,17 @@ struct Purging: Sendable {
             let slug = try Slug(context.subject)
             try await instances.supervisor.clean(slug.unitName)
             try instances.files.remove(slug)
+        }
+    }
+
+    /// What is gone for good is not in a repository either.
+    private var deleteBackups: Step {
+        forGood("deleteBackups") { context in
+            let location = repositories.brand(try Slug(context.subject)).location
+            return [PlannedEffect("backup repository", "remove \(location)")]
+        } perform: { context in
+            try Failpoint.effect()
+            try await repositories.brand(Slug(context.subject)).remove()
         }
     }
 

@@ -15,6 +15,8 @@ struct MetricsRoute: Sendable {
     let supervisor: any Supervisor
     let scrape: InstanceScrape
     let fleet: FleetStore
+    let backups: BackupFactsStore
+    let clock: any WallClock
     /// By the name that tells them apart.
     let pools: [(name: String, pool: PostgresPool)]
 
@@ -75,6 +77,36 @@ struct MetricsRoute: Sendable {
         return readings
     }
 
+    private func backupFamilies(_ brands: [BackupFactsStore.Facts]) -> [MetricFamily] {
+        let now = clock.now()
+        let scheduled = brands.filter { $0.everyHours != nil }
+        return [
+            MetricFamily(
+                "constintel_backups_overdue", .gauge,
+                help: "Brands without a backup for twice as long as their plan says.",
+                Double(brands.count { $0.isOverdue(at: now) })),
+            MetricFamily(
+                "constintel_backups_failing", .gauge, help: "Brands whose last backup failed.",
+                Double(brands.count { $0.failure != nil })),
+            MetricFamily(
+                "constintel_backup_slowest_seconds", .gauge,
+                help: "How long the longest of brands' last backups took.",
+                brands.compactMap(\.tookSeconds).max() ?? 0),
+            MetricFamily(
+                "constintel_backup_oldest_seconds", .gauge,
+                help: "Age of the oldest of brands' last backups, of those that are backed up by themselves.",
+                scheduled.map { (now - ($0.last ?? $0.createdAt)).inSeconds }.max() ?? 0),
+            MetricFamily(
+                "constintel_backup_drills_failed", .gauge,
+                help: "Brands whose last tried backup was not what was written.",
+                Double(brands.count { $0.drillFailure != nil })),
+            MetricFamily(
+                "constintel_backup_drills_overdue", .gauge,
+                help: "Brands with a backup, none of which was tried for two weeks.",
+                Double(brands.count { $0.isDrillOverdue(at: now) })),
+        ]
+    }
+
     /// What the control database knows; only that it is away when it is.
     private func counted() async -> [MetricFamily] {
         let name = "constintel_control_database_up"
@@ -93,7 +125,7 @@ struct MetricsRoute: Sendable {
                         (["state": $0], Double($1))
                     }),
                 MetricFamily(name, .gauge, help: help, 1),
-            ]
+            ] + backupFamilies(try await backups.all())
         } catch {
             return [MetricFamily(name, .gauge, help: help, 0)]
         }

@@ -125,7 +125,7 @@ extension OperationView {
             steps: steps?.map {
                 Step(
                     name: $0.name, state: Step.State(rawValue: $0.state) ?? .running, attempts: $0.attempts,
-                    error: $0.error)
+                    error: $0.error, progress: $0.progress)
             },
             error: operation.error, runbook: operation.state == .stuck ? operation.runbook : nil,
             requestedBy: operation.requestedBy, heldBy: operation.heldBy, createdAt: operation.createdAt,

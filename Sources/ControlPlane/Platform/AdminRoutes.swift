@@ -10,6 +10,7 @@ protocol AdminRoutes: Sendable {
 }
 
 extension AuditRoutes: AdminRoutes {}
+extension BackupRoutes: AdminRoutes {}
 extension BrandMetricsRoutes: AdminRoutes {}
 extension BrandRoutes: AdminRoutes {}
 extension CheckRoutes: AdminRoutes {}
@@ -64,6 +65,7 @@ extension ControlPlane {
             PlatformKeyRoutes(rotation: keyRotation, changes: changes),
             BrandRoutes(brands: brands, changes: changes),
             LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock),
+            BackupRoutes(backups: backups, brands: brands, changes: changes),
             SettingsRoutes(lifecycle: lifecycle, changes: changes),
             PlanRoutes(plans: plans, usage: usage, changes: changes),
             KeyRoutes(brands: brands, keys: keys, changes: changes),
@@ -93,6 +95,7 @@ extension ControlPlane {
         MetricsRoute(
             registry: foundations.metrics, supervisor: foundations.supervisor,
             scrape: InstanceScrape(layout: foundations.layout), fleet: FleetStore(pool: foundations.control),
+            backups: BackupFactsStore(pool: foundations.control), clock: foundations.clock,
             pools: [("control", foundations.control), ("brands", foundations.brands)])
     }
 }

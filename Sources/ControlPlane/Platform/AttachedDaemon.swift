@@ -64,6 +64,8 @@ package struct AttachedDaemon: Sendable {
         package var supervisor: Supervising?
         /// Directories whose file systems must not fill up: PostgreSQL's and Redis's.
         package var watchedDirectories: [String]?
+        /// Where backups are kept; in `backups` of the state directory when absent.
+        package var backups: BackupPlace?
         /// After so long without a sign of life the lead is somebody else's; 10 when absent, at least 1.
         package var leadSeconds: Int?
 
@@ -144,7 +146,8 @@ package struct AttachedDaemon: Sendable {
                 redisSocket: settings.redis.socket, watchedDirectories: settings.watchedDirectories ?? [],
                 isUnderSystemd: settings.supervisor == .systemd,
                 environment: settings.environment ?? .production),
-            templates: settings.templates, leadership: leadership, metrics: metrics, logger: logger)
+            backups: settings.backups, templates: settings.templates, leadership: leadership,
+            metrics: metrics, logger: logger)
     }
 
     private func password(_ file: String?) throws(Fault) -> Secret? {

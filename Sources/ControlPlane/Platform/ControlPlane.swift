@@ -31,6 +31,7 @@ struct ControlPlane: Sendable {
     let daily: DailyMetrics
     let markets: Markets
     let jobs: Jobs
+    let backups: Backups
     let keyRotation: KeyRotation
     let checks: Checks
     /// What is followed at present, over all listeners.
@@ -41,19 +42,24 @@ struct ControlPlane: Sendable {
         self.foundations = foundations
         let (control, clock, logger) = (foundations.control, foundations.clock, foundations.logger)
         let (brandStore, intents) = (
-            BrandStore(pool: control, clock: clock), BrandIntentStore(pool: control, clock: clock))
+            BrandStore(pool: control, clock: clock), BrandIntentStore(pool: control, clock: clock)
+        )
         instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
         operations = OperationStore(pool: control, clock: clock)
         idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
         users = Users(store: UserStore(pool: control, clock: clock), passwords: PasswordWorker())
-        provisioning = Provisioning(
-            brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys
-        ).saga
+        provisioning =
+            Provisioning(
+                brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys
+            ).saga
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
-        let purging = Purging(intents: intents, instances: instances, streamUsers: streamUsers)
-        sagas = [provisioning] + lifecycleSagas.all + [purging.saga]
+        let backupSagas = BackupSagas(foundations, instances)
+        let purging = Purging(
+            intents: intents, instances: instances, streamUsers: streamUsers,
+            repositories: backupSagas.backingUp.repositories)
+        sagas = [provisioning] + lifecycleSagas.all + [purging.saga] + backupSagas.all
         reconciler = ControlPlane.reconciler(foundations, instances, streamUsers)
         executor = SagaExecutor(
             sagas: sagas, pool: control, clock: clock,
@@ -69,11 +75,13 @@ struct ControlPlane: Sendable {
             intents: intents, operations: operations, executor: executor, sagas: lifecycleSagas,
             purging: purging, releases: instances.releases, usage: usage,
             settings: SettingsStore(pool: control), clock: clock)
+        backups = backupSagas.backups(intents, operations, executor)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
         sessions = ControlPlane.sessions(foundations, users, tokens, brandStore)
         (daily, markets) = ControlPlane.metrics(foundations)
         jobs = Jobs(
-            all: Job.all(instances, lifecycle, idempotency, tokens, (daily, markets), logger: logger),
+            all: Job.all(
+                instances, lifecycle, idempotency, tokens, (daily, markets), backups, logger: logger),
             store: JobStore(pool: control), clock: clock, logger: logger)
         checks = ControlPlane.checks(foundations, instances, streamUsers, jobs)
         keyRotation = KeyRotation(

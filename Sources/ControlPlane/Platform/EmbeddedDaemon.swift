@@ -20,6 +20,8 @@ package struct EmbeddedDaemon: Sendable {
         package var templates: String
         /// The path of `constintel-instance`.
         package var instanceExecutable: String
+        /// Where backups are kept; in `backups` of the state directory when nil.
+        package var backups: BackupPlace?
 
         package init(state: String, edge: String, templates: String, instanceExecutable: String) {
             self.state = state
@@ -141,6 +143,7 @@ private struct EmbeddedStart: Service {
                 socket: connections.redis.socket, user: connections.redis.user,
                 password: connections.redis.password),
             layout: StateLayout(root: state.path, run: state.run, logs: state.logs), places: places,
-            templates: settings.templates, leadership: leadership, metrics: metrics, logger: logger)
+            backups: settings.backups, templates: settings.templates, leadership: leadership,
+            metrics: metrics, logger: logger)
     }
 }

@@ -1,3 +1,4 @@
+import Backup
 import Contract
 import Kernel
 import Logging
@@ -46,6 +47,8 @@ extension ControlPlane {
         /// Whether instances are units of systemd: it holds their sockets, gives them their credentials,
         /// keeps to their limits, and its timers run the jobs.
         var isUnderSystemd = false
+        /// Where backups are kept; below the state directory when nil.
+        var backups: BackupRepository.Settings?
         /// What the installation is for.
         var environment = InstallationEnvironment.production
     }

@@ -10,6 +10,11 @@ final class PlatformKeys: Sendable {
     /// Hashes requests that are remembered: without it their hashes tell nothing, not even of a body with a
     /// password that could be guessed.
     let requestHashKey: [UInt8]
+    /// Signs what drills of backups have found.
+    let receiptKey: SigningKey
+    /// The file with the password of the backups' repositories, where no other is configured. Whoever loses
+    /// it with the machine has no backups: it is to be kept elsewhere too.
+    let backupPasswordFile: String
     /// Whether the master key is delivered by a service manager, and so is somebody else's to replace.
     let isMasterKeyDelivered: Bool
     private let files: KeyFiles
@@ -54,7 +59,9 @@ final class PlatformKeys: Sendable {
         let keys = PlatformKeys(
             files: files, isDelivered: delivered != nil, masterKeys: masterKeys,
             sealer: try Sealer(masterKey: masterKeys[0], formerKeys: Array(masterKeys.dropFirst())),
-            tokens: try files.tokens(), hash: try files.requestHashKey(master: masterKeys.last ?? master))
+            tokens: try files.tokens(), hash: try files.requestHashKey(master: masterKeys.last ?? master),
+            receiptKey: try files.receiptKey())
+        try files.makeBackupPassword()
         // A key that a service manager has replaced is to be recoverable too.
         if delivered != nil { try? keys.rewrap(masterKeys, opening: keys.sealer, sealing: keys.sealer) }
         return keys
@@ -62,9 +69,11 @@ final class PlatformKeys: Sendable {
 
     private init(
         files: KeyFiles, isDelivered: Bool, masterKeys: [[UInt8]], sealer: Sealer, tokens: TokenKeys,
-        hash: [UInt8]
+        hash: [UInt8], receiptKey: SigningKey
     ) {
         self.files = files
+        self.receiptKey = receiptKey
+        backupPasswordFile = files.backupPasswordPath
         isMasterKeyDelivered = isDelivered
         requestHashKey = hash
         state = Mutex(State(masterKeys: masterKeys, sealer: sealer, tokens: tokens))
@@ -138,6 +147,7 @@ private struct KeyFiles: Sendable {
     let directory: String
 
     var masterKeyPath: String { "\(directory)/master.key" }
+    var backupPasswordPath: String { "\(directory)/backup.password" }
     private var recoveryPath: String { "\(directory)/master.key.recovery" }
     private var tokensPath: String { "\(directory)/token-keys.json" }
 
@@ -185,6 +195,28 @@ private struct KeyFiles: Sendable {
 
     func keep(_ tokens: TokenKeys) throws(Fault) {
         try PrivateFile.write(tokens.encoded(), to: tokensPath)
+    }
+
+    /// The seed of the key that signs receipts.
+    func receiptKey() throws(Fault) -> SigningKey {
+        let path = "\(directory)/receipt.key"
+        if let bytes = try PrivateFile.read(path) {
+            guard let key = SigningKey(seed: bytes) else {
+                throw Fault(
+                    .invalid, doing: "read \(path)",
+                    "it has \(bytes.count) bytes; expected \(SigningKey.seedLength)")
+            }
+            return key
+        }
+        let key = SigningKey.generate()
+        try PrivateFile.write(key.seed, to: path)
+        return key
+    }
+
+    /// Makes the password of the backups' repositories at the first start.
+    func makeBackupPassword() throws(Fault) {
+        guard try PrivateFile.read(backupPasswordPath) == nil else { return }
+        try PrivateFile.write(Array(PasswordGenerator.make(length: 40).reveal().utf8), to: backupPasswordPath)
     }
 
     /// A key of its own, or a rotation of the master key would make every remembered request another one.

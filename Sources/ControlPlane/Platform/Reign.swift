@@ -17,6 +17,8 @@ struct Ground: Sendable {
     var redis: RedisConfiguration
     var layout: StateLayout
     var places: ControlPlane.Places
+    /// Where backups are kept; below the state directory when nil.
+    var backups: BackupPlace?
     /// The folder with templates, whose `plans` become the control database's.
     var templates: String
     var leadership: Leadership.Settings
@@ -107,6 +109,7 @@ struct Reign: Sendable {
             redis: RedisClient(ground.redis, on: ground.reactor), supervisor: supervisor, keys: keys,
             layout: ground.layout, places: ground.places, plans: plans, metrics: ground.metrics,
             logger: ground.logger)
+        foundations.places.backups = try ground.backups?.settings(ground.layout, keys)
         foundations.saga.holder = ground.leadership.holder
         foundations.runsJobs = !ground.places.isUnderSystemd
         return foundations

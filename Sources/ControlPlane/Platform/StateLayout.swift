@@ -21,6 +21,8 @@ struct StateLayout: Sendable {
     func oldLog(_ slug: Slug) -> String { "\(log(slug)).1" }
     /// Installed releases of the instance program.
     var releases: String { "\(root)/releases" }
+    /// The repositories of backups, where no other place is configured.
+    var backups: String { "\(root)/backups" }
     var secrets: String { "\(root)/secrets" }
 
     /// The configuration and credentials of one brand's instance, and its own files.

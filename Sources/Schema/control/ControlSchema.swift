@@ -1,7 +1,7 @@
 /// The tables of the control database, as one script for an empty database.
 package enum ControlSchema {
     /// The number that `schema_version` holds after `sql` was run. A daemon refuses a higher one.
-    package static let version = 7
+    package static let version = 8
 
     /// Creates everything; run it in one transaction.
     package static let sql = String(decoding: PackageResources.current_sql, as: UTF8.self)
@@ -13,10 +13,11 @@ package enum ControlSchema {
     package static let written = [
         "brand", "instance", "observation", "api_key", "user", "refresh_token", "operation", "operation_step",
         "idempotency_key", "job_run", "plan", "brand_metrics", "brand_metrics_run", "brand_settings_version",
+        "backup", "former_schema",
     ]
 
     /// Tables whose rows it reads and adds.
-    package static let appended = ["audit_log", "retired_slug", "market_publication"]
+    package static let appended = ["audit_log", "retired_slug", "market_publication", "backup_receipt"]
 
     /// What `grants` lets `role` do with each table, as PostgreSQL names it.
     package static var rights: [String: [String]] {

@@ -200,6 +200,8 @@ create table operation_step (
     attempts integer not null default 0,
     output jsonb,
     error text,
+    -- How far it has come, for people.
+    progress text,
     updated_at timestamptz not null,
     primary key (operation_id, ordinal),
     unique (operation_id, name)
@@ -315,8 +317,8 @@ create table brand_metrics_run (
     read_at timestamptz not null
 );
 
--- What was said of a market for a month, once and for all: percentiles, or that nothing is said. The cohort is
--- no brand's to see, and outlives its brands: later ones are held against it.
+-- What was said of a market for a month, once and for all: percentiles, or that nothing is said. The cohort
+-- is no brand's to see, and outlives its brands: later ones are held against it.
 create table market_publication (
     industry text not null,
     currency text not null,
@@ -328,6 +330,56 @@ create table market_publication (
     primary key (industry, currency, month)
 );
 create index market_publication_month on market_publication (month desc, industry, currency);
+
+-- Backups of brands that were written to their end, as their repositories have them.
+create table backup (
+    -- The operation that wrote it.
+    id uuid primary key,
+    brand_id uuid not null references brand (id) on delete cascade,
+    -- What the repository calls it.
+    snapshot text not null unique,
+    -- When its view of the brand began, and when it was written.
+    taken_at timestamptz not null,
+    written_at timestamptz not null,
+    rows bigint not null,
+    -- Of the archive, and what the repository had to add for it.
+    bytes bigint not null,
+    added_bytes bigint not null,
+    -- The hash of its manifest, by which a restore knows that it has this one.
+    manifest_hash text not null,
+    totals jsonb not null
+);
+create index backup_brand on backup (brand_id, taken_at desc, id desc);
+
+-- What became of the drills: each has restored a backup and compared it with what was written. A receipt
+-- outlives its backup.
+create table backup_receipt (
+    -- The operation of the drill.
+    id uuid primary key,
+    brand_id uuid not null references brand (id) on delete cascade,
+    backup_id uuid not null,
+    at timestamptz not null,
+    is_passed boolean not null,
+    -- Why it was not.
+    failure text,
+    -- What was compared, as JSON, and the signature of that text by the installation's receipt key.
+    statement text not null,
+    signature bytea not null
+);
+create index backup_receipt_brand on backup_receipt (brand_id, at desc, id desc);
+
+-- Schemas that another has taken the place of, kept for a grace period.
+create table former_schema (
+    name text primary key,
+    brand_id uuid not null references brand (id) on delete cascade,
+    -- The operation that put it aside.
+    operation_id uuid not null,
+    reason text not null,
+    since timestamptz not null,
+    keep_until timestamptz not null
+);
+create index former_schema_brand on former_schema (brand_id, since desc);
+create index former_schema_keep_until on former_schema (keep_until);
 
 -- Which daemon leads. Its term rises with every change of the leader.
 create table leadership (

@@ -25,6 +25,27 @@ public enum TenantSchema {
     /// Functions that the instance calls, with the rights of its own role.
     public static let called = ["month_usage(timestamptz, text)", "rate_on(text, timestamptz, text)"]
 
+    /// Tables that a backup has no need of: what the control plane projects anew, who may write, and files
+    /// that have not wholly arrived.
+    public static let unarchived = ["brand_state", "api_key", "writer_lease", "upload"]
+
+    /// The tables that a backup holds, in an order in which their rows can be written again, and by which
+    /// columns each is sorted: what is new comes last, so that two backups are alike up to there.
+    public static let archived: [(table: String, order: String)] = [
+        ("fold_checkpoint", "id"), ("event_feed", "id"), ("brand_totals", "id"), ("order_totals", "currency"),
+        ("event_meter", "quarter"), ("api_key_use", "public_id"), ("currency_rate", "currency, day"),
+        ("product", "product_id"), ("inventory", "product_id, store_id"),
+        ("event_key", "event_id, source, key"), ("customer_raw_event", "created_at, id"),
+        ("customer_identifier", "id"), ("identifier_event", "created_at, event_id, identifier_id"),
+        ("identifier_sign_in", "identifier_id, occurred_at, event_key, source"),
+        ("identifier_owner", "identifier_id, owner_id"), ("identity_decision", "sequence"),
+        ("identity_pair", "low_id, high_id"), ("identity_never", "low_id, high_id"),
+        ("consent", "identifier_id, channel, purpose"), ("merge_history", "id"),
+        ("manual_merge_queue", "id"), ("customer_profile", "id"), ("customer_order", "id"),
+        ("order_adjustment", "source, order_id, kind, known_by, adjustment_id"), ("operation", "id"),
+        ("import_rejection", "operation_id, row_number"),
+    ]
+
     /// Every table, less the partitions that are made as time passes.
     public static var tables: [String] {
         projected + written + appended + ["writer_lease", "customer_raw_event_default"]

@@ -12,14 +12,14 @@ struct JournalStore: Sendable {
     /// Who works, as operations and people are told.
     let holder: String
 
-    /// The ids of operations that are to be done or undone, oldest first.
-    func unfinished(limit: Int) async throws -> [UUIDv7] {
+    /// The operations that are to be done or undone, oldest first.
+    func unfinished(limit: Int) async throws -> [(id: UUIDv7, kind: String)] {
         try await pool.run(
             """
-            select id from operation where state in ('pending', 'running', 'unwinding')
+            select id, kind from operation where state in ('pending', 'running', 'unwinding')
             order by id limit \(limit)
             """
-        ).map { try $0.decode(0, as: UUIDv7.self) }
+        ).decode((UUIDv7, String).self).map { (id: $0.0, kind: $0.1) }
     }
 
     /// The plan of an operation, in order.
@@ -55,12 +55,21 @@ struct JournalStore: Sendable {
             operationFrom: ["unwinding"], operationTo: .unwinding)
     }
 
+    /// While a step is performed: how far it has come, for people.
+    func report(_ progress: String, on step: JournaledStep, of operation: UUIDv7) async throws {
+        try await pool.run(
+            """
+            update operation_step set progress = \(progress), updated_at = \(clock.now())
+            where operation_id = \(operation) and ordinal = \(step.ordinal) and state = 'running'
+            """)
+    }
+
     /// After a step was performed, with what it leaves.
     func finish(_ step: JournaledStep, of operation: UUIDv7, output: Step.Output) async throws -> Bool {
         try await pool.run(
             """
             update operation_step set state = 'done', output = \(output.jsonb()), error = null,
-                updated_at = \(clock.now())
+                progress = null, updated_at = \(clock.now())
             where operation_id = \(operation) and ordinal = \(step.ordinal) and state = 'running'
             """
         ).affected == 1

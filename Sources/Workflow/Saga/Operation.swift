@@ -31,6 +31,11 @@ package struct Operation: Sendable {
     package let updatedAt: Timestamp
 }
 
+extension Operation {
+    /// The brand that it is about: what goes on beside its changes has a subject `<brand>/<what>`.
+    var brand: String { String(subject.prefix { $0 != "/" }) }
+}
+
 /// An operation to be journaled together with the change that asks for it.
 package struct OperationDraft: Sendable {
     package let id: UUIDv7

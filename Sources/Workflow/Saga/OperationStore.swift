@@ -42,10 +42,7 @@ package struct OperationStore: Sendable {
 
     private func conflict(_ draft: OperationDraft, in transaction: PostgresTransaction) async throws -> Fault
     {
-        let condition: SQL = """
-            subject = \(draft.subject) and operation.state in ('pending', 'running', 'unwinding', 'stuck')
-            """
-        let holder = try await transaction.run(select(where: condition, limit: 1)).first.map(decode)
+        let holder = try await unfinished(on: draft.subject, in: transaction)
         return Fault(
             .conflict, doing: "begin \(draft.saga.kind) of '\(draft.subject)'",
             holder?.asHolder ?? "another operation on it has just finished; try again")
@@ -56,12 +53,22 @@ package struct OperationStore: Sendable {
         try await pool.run(select(where: "operation.id = \(id)", limit: 1)).first.map(decode)
     }
 
+    /// The operation that has this subject, or nil.
+    package func unfinished(
+        on subject: String, in transaction: PostgresTransaction
+    ) async throws -> Operation? {
+        let condition: SQL = """
+            subject = \(subject) and operation.state in ('pending', 'running', 'unwinding', 'stuck')
+            """
+        return try await transaction.run(select(where: condition, limit: 1)).first.map(decode)
+    }
+
     /// Operations, newest first, made before `cursor`; only those on `subject` and in `state` when given.
     package func list(
         subject: String?, state: Operation.State? = nil, before cursor: UUIDv7?, limit: Int
     ) async throws -> [Operation] {
         let condition: SQL = """
-            (\(subject)::text is null or operation.subject = \(subject))
+            (\(subject)::text is null or operation.subject in (\(subject), \(subject) || '/backup'))
             and (\(state?.rawValue)::text is null or operation.state = \(state?.rawValue))
             and (\(cursor)::uuid is null or operation.id < \(cursor))
             """

@@ -14,12 +14,18 @@ package struct Saga: Sendable {
     package let steps: [Step]
     /// Earlier versions of steps, for as long as an unfinished operation may name them.
     package let earlier: [Step]
+    /// Whether it is long work that can wait: only a few of these are done at once, and none of them takes
+    /// the place of what somebody waits for.
+    package let isBackground: Bool
 
-    package init(kind: String, runbook: String, steps: [Step], earlier: [Step] = []) {
+    package init(
+        kind: String, runbook: String, steps: [Step], earlier: [Step] = [], isBackground: Bool = false
+    ) {
         self.kind = kind
         self.runbook = runbook
         self.steps = steps
         self.earlier = earlier
+        self.isBackground = isBackground
     }
 
     func step(_ name: String, version: Int) -> Step? {
@@ -43,15 +49,19 @@ package struct Step: Sendable {
     package let perform: @Sendable (StepContext) async throws -> Output
     /// Nil for a step that cannot be taken back: once it has begun, its operation only goes forward.
     package let undo: (@Sendable (StepContext) async throws -> Void)?
+    /// How long one attempt may take, where that is longer than the executor's own limit. Such a step is
+    /// given up as soon as its operation is turned round.
+    package let limit: Duration?
 
     package init(
-        _ name: String, version: Int = 1,
+        _ name: String, version: Int = 1, limit: Duration? = nil,
         plan: @escaping @Sendable (StepContext) async throws -> [PlannedEffect] = { _ in [] },
         perform: @escaping @Sendable (StepContext) async throws -> Output,
         undo: (@Sendable (StepContext) async throws -> Void)?
     ) {
         self.name = name
         self.version = version
+        self.limit = limit
         self.plan = plan
         self.perform = perform
         self.undo = undo
@@ -86,6 +96,8 @@ package struct StepContext: Sendable {
     /// Nothing is done, and earlier steps have left nothing: what they would leave is a placeholder.
     package let isPlan: Bool
     package let logger: Logger
+    /// Says how far the step has come, in a few words for people; once a second is often enough.
+    package var report: @Sendable (String) async -> Void = { _ in }
 
     /// A value of the operation's input; its absence is a broken invariant, not bad input.
     package func input(_ key: String) throws(Fault) -> String {

@@ -15,8 +15,12 @@ package actor SagaExecutor {
         package var undo = RetryPolicy(attempts: 8, first: .milliseconds(200), longest: .seconds(10))
         /// How often to look without being poked.
         package var period = Duration.seconds(2)
-        /// Operations carried out at the same time.
+        /// Operations carried out at the same time, less those in the background.
         package var parallel = 8
+        /// Operations in the background that are carried out at the same time.
+        package var background = 2
+        /// How often a long step's operation is looked at, whether it has been turned round.
+        package var glance = Duration.seconds(1)
         /// What is kept of an error's text.
         package var errorCharacters = 2000
         /// How long one attempt at a step may take before it is cancelled and tried again. Generous: it is
@@ -41,7 +45,8 @@ package actor SagaExecutor {
     private let logger: Logger
     private let looks: AsyncStream<Void>
     private let pokes: AsyncStream<Void>.Continuation
-    private var active: Set<UUIDv7> = []
+    /// What is carried out, and whether in the background.
+    private var active: [UUIDv7: Bool] = [:]
 
     package init(
         sagas: [Saga], pool: PostgresPool, clock: any WallClock, settings: Settings = Settings(),
@@ -85,9 +90,15 @@ package actor SagaExecutor {
     private func take() async -> [UUIDv7] {
         do {
             let unfinished = try await journal.unfinished(limit: 1000)
-            let free = unfinished.filter { !active.contains($0) }.prefix(settings.parallel - active.count)
-            active.formUnion(free)
-            return Array(free)
+            var free: [UUIDv7] = []
+            for (id, kind) in unfinished where active[id] == nil {
+                let isBackground = sagas[kind]?.isBackground ?? false
+                let limit = isBackground ? settings.background : settings.parallel
+                guard active.values.count(where: { $0 == isBackground }) < limit else { continue }
+                active[id] = isBackground
+                free.append(id)
+            }
+            return free
         } catch {
             if !Task.isCancelled { logger.warning("could not look for operations: \(error)") }
             return []
@@ -99,7 +110,7 @@ package actor SagaExecutor {
 
     /// Throws only a cancellation, or a halt.
     private func follow(_ id: UUIDv7) async throws {
-        defer { active.remove(id) }
+        defer { active[id] = nil }
         var logger = logger
         logger[metadataKey: "operation"] = "\(id)"
         do {

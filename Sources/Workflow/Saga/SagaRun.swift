@@ -47,11 +47,15 @@ struct SagaRun: Sendable {
         var planned = planned
         for index in planned.indices where planned[index].state != .done {
             let entry = planned[index]
-            let context = context(after: planned)
+            var context = context(after: planned)
+            context.report = { [journal, operation] progress in
+                // That it cannot be told how far the work has come is no reason to stop it.
+                try? await journal.report(progress, on: entry, of: operation.id)
+            }
             try await confirm(journal.begin(entry, of: operation.id))
             let output: Step.Output
             do {
-                output = try await attempt(entry, .forward) { try await $0.perform(context) }
+                output = try await attempt(entry, .forward) { [context] in try await $0.perform(context) }
             } catch let error where !isInterruption(error) {
                 let text = describe(error)
                 try await journal.note(text, on: entry, of: operation.id)
@@ -128,7 +132,7 @@ extension SagaRun {
 
     private func scope(_ entry: JournaledStep, _ direction: Direction) -> Failpoint.Scope {
         Failpoint.Scope(
-            step: "\(saga.kind).\(entry.name)\(direction.suffix)", subject: operation.subject)
+            step: "\(saga.kind).\(entry.name)\(direction.suffix)", subject: operation.brand)
     }
 
     /// Tries `work` as often as its direction's policy says, as long as nobody turns the operation round.
@@ -145,16 +149,21 @@ extension SagaRun {
         ) {
             if !isFirst { try await confirm(journal.stands(operation.id, in: direction.states)) }
             isFirst = false
-            return try await bounded(scope(entry, direction)) { try await work(step) }
+            return try await bounded(scope(entry, direction), by: step.limit, direction.states) {
+                try await work(step)
+            }
         }
     }
 
     /// Runs `work` between its failpoints, and cancels it when it takes too long: something frozen that it
     /// depends on must not hold one of the executor's places for ever.
+    /// A long step, which has a limit of its own, is given up when its operation is turned round, too.
     private func bounded<Value: Sendable>(
-        _ scope: Failpoint.Scope, _ work: @escaping @Sendable () async throws -> Value
+        _ scope: Failpoint.Scope, by limit: Duration?, _ states: [Operation.State],
+        _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value?.self) { group in
+        let (limit, isLong) = (limit ?? settings.attemptLimit, limit != nil)
+        return try await withThrowingTaskGroup(of: Value?.self) { group in
             defer { group.cancelAll() }
             group.addTask {
                 try await Failpoint.$scope.withValue(scope) {
@@ -166,13 +175,22 @@ extension SagaRun {
                 }
             }
             group.addTask { [settings] in
-                try await settings.clock.sleep(for: settings.attemptLimit)
+                try await settings.clock.sleep(for: limit)
                 return nil
+            }
+            if isLong {
+                group.addTask { [settings, journal, operation] in
+                    while true {
+                        try await settings.clock.sleep(for: settings.glance)
+                        let stands = try? await journal.stands(operation.id, in: states)
+                        if stands == false { throw Overtaken() }
+                    }
+                }
             }
             guard let first = try await group.next(), let value = first else {
                 throw Fault(
                     .unavailable, doing: "finish the step",
-                    "it took longer than \(settings.attemptLimit), and was given up")
+                    "it took longer than \(limit), and was given up")
             }
             return value
         }

@@ -10,6 +10,8 @@ package struct StepProgress: Sendable {
     package let attempts: Int
     /// Why it did not succeed the last time that it did not.
     package let error: String?
+    /// How far it has come, where it tells.
+    package let progress: String?
 }
 
 /// The steps of the control database's operations, to be read. `JournalStore` writes them.
@@ -22,12 +24,14 @@ package struct StepStore: Sendable {
     package func steps(of operation: UUIDv7) async throws -> [StepProgress] {
         try await pool.run(
             """
-            select name, state, attempts, error from operation_step
+            select name, state, attempts, error, progress from operation_step
             where operation_id = \(operation) order by ordinal limit 1000
             """
         ).map { row in
-            let (name, state, attempts, error) = try row.decode((String, String, Int, String?).self)
-            return StepProgress(name: name, state: state, attempts: attempts, error: error)
+            let (name, state, attempts, error, progress) = try row.decode(
+                (String, String, Int, String?, String?).self)
+            return StepProgress(
+                name: name, state: state, attempts: attempts, error: error, progress: progress)
         }
     }
 }

@@ -1,0 +1,57 @@
+import Backup
+import Kernel
+import Workflow
+
+/// What has to do with backups, put together.
+struct BackupSagas: Sendable {
+    let backingUp: BackingUp
+    let drill: Drill
+    let restoring: Restoring
+
+    init(_ foundations: ControlPlane.Foundations, _ instances: Instances) {
+        let store = BackupStore(pool: foundations.control, clock: foundations.clock)
+        let tables = TenantArchiveStore(tenants: instances.tenants)
+        let scratch = ScratchSchemaStore(tenants: instances.tenants)
+        let refolder = Refolder(instances: instances)
+        let repositories = BackupRepositories(settings: foundations.backupSettings)
+        backingUp = BackingUp(
+            archive: BrandArchive(
+                tables: tables, control: ControlArchiveStore(pool: foundations.control),
+                redis: foundations.redis),
+            instances: instances, store: store, repositories: repositories)
+        drill = Drill(
+            instances: instances, store: store,
+            receipts: BackupReceiptStore(pool: foundations.control, clock: foundations.clock),
+            repositories: repositories, scratch: scratch, tables: tables, refolder: refolder,
+            key: foundations.keys.receiptKey)
+        restoring = Restoring(
+            instances: instances, store: store,
+            formers: FormerSchemaStore(pool: foundations.control, clock: foundations.clock),
+            repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: instances.tenants),
+            refolder: refolder, redis: foundations.redis)
+    }
+
+    /// Every kind.
+    var all: [Saga] { [backingUp.saga, drill.saga] + restoring.sagas }
+
+    /// What begins them.
+    func backups(
+        _ intents: BrandIntentStore, _ operations: OperationStore, _ executor: SagaExecutor
+    ) -> Backups {
+        Backups(
+            store: backingUp.store, receipts: drill.receipts, formers: restoring.formers,
+            scratch: drill.scratch, intents: intents, operations: operations, executor: executor,
+            backingUp: backingUp.saga, drill: drill.saga, restore: restoring.restore,
+            swapBack: restoring.swapBack, receiptKey: drill.key.publicKey, clock: intents.clock)
+    }
+}
+
+extension ControlPlane.Foundations {
+    /// Where backups are kept, and with which password: the installation's own where none is configured.
+    fileprivate var backupSettings: BackupRepository.Settings {
+        places.backups
+            ?? BackupRepository.Settings(
+                base: layout.backups, passwordFile: keys.backupPasswordFile,
+                cacheDirectory: "\(layout.root)/cache")
+    }
+}

@@ -1,0 +1,181 @@
+import Foundation
+import Kernel
+import Testing
+
+@testable import Backup
+
+@Suite("A repository of backups (restic)", .serialized)
+struct RepositoryTests {
+    /// A directory with a password for repositories in it.
+    private struct Place {
+        let root: String
+        let settings: BackupRepository.Settings
+
+        init() throws {
+            let parent =
+                ProcessInfo.processInfo.environment["CONSTINTEL_TEST_DIRECTORY"] ?? NSTemporaryDirectory()
+            root = "\(parent)/backup-\(UInt32.random(in: 0...UInt32.max))"
+            try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+            try Data("secret".utf8).write(to: URL(fileURLWithPath: "\(root)/password"))
+            settings = BackupRepository.Settings(
+                base: "\(root)/repositories", passwordFile: "\(root)/password",
+                cacheDirectory: "\(root)/cache")
+        }
+
+        var repository: BackupRepository { BackupRepository("brands/acme", settings) }
+
+        func remove() { try? FileManager.default.removeItem(atPath: root) }
+
+        /// Every file that holds content.
+        func packs() -> [String] {
+            let data = "\(settings.base)/brands/acme/data"
+            return (FileManager.default.subpaths(atPath: data) ?? []).map { "\(data)/\($0)" }.filter {
+                var isDirectory: ObjCBool = false
+                return FileManager.default.fileExists(atPath: $0, isDirectory: &isDirectory)
+                    && !isDirectory.boolValue
+            }
+        }
+    }
+
+    private func write(_ members: [(String, [UInt8])], tag: String, to repository: BackupRepository)
+        async throws -> BackupRepository.Written
+    {
+        try await repository.write(host: "acme", tag: tag) { pipe in
+            let archive = try BackupArchive(to: pipe)
+            for (name, content) in members { try await archive.add(name, content) }
+            try await archive.end(Self.manifest)
+        }.written
+    }
+
+    private static var manifest: BackupManifest {
+        BackupManifest(
+            slug: try! Slug("acme"), brand: .init(UUIDv7(high: 1, low: 2)), schemaVersion: 7, release: "0",
+            takenAt: Timestamp(microseconds: 0))
+    }
+
+    private func members(_ snapshot: String, in repository: BackupRepository) async throws -> [String:
+        [UInt8]]
+    {
+        try await repository.read(snapshot) { reader in
+            var found: [String: [UInt8]] = [:]
+            while let member = try await reader.next() { found[member.name] = member.content }
+            return found
+        }
+    }
+
+    private static let noise = (0..<3_000_000).map { _ in UInt8.random(in: 0...255) }
+
+    @Test("what is written comes back; the same content again adds next to nothing")
+    func roundTrip() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        try await repository.prepare()
+        try await repository.prepare()
+        let content: [(String, [UInt8])] = [
+            ("README", []), ("tables/a/1.copy", Self.noise), ("b", [1, 2, 3]),
+        ]
+        let first = try await write(content, tag: "operation=1", to: repository)
+        #expect(first.added >= 3_000_000)
+        let again = try await write(content, tag: "operation=2", to: repository)
+        #expect(again.added < 20_000)
+        let snapshot = try await repository.complete(tag: "operation=1").done
+        let found = try await members(snapshot.id, in: repository)
+        #expect(found.count == 4)
+        #expect(found["tables/a/1.copy"] == Self.noise && found["README"] == [] && found["b"] == [1, 2, 3])
+        #expect(try BackupManifest(encoded: found[BackupManifest.name] ?? []) == Self.manifest)
+        // Only the one counts, also when it is said again.
+        #expect(try await repository.complete(tag: "operation=1").done == snapshot)
+        #expect(try await repository.snapshots().filter(\.isComplete).map(\.id) == [snapshot.id])
+        try await repository.check()
+    }
+
+    @Test("a write that fails leaves nothing that counts")
+    func failedWrite() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        try await repository.prepare()
+        struct Broken: Error {}
+        await #expect(throws: Broken.self) {
+            try await repository.write(host: "acme", tag: "operation=1") { pipe in
+                try await pipe.write(Self.noise)
+                throw Broken()
+            }
+        }
+        #expect(try await repository.snapshots().isEmpty)
+    }
+
+    @Test("old backups go, half-written ones too, and the newest stays whatever its age")
+    func retention() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        try await repository.prepare()
+        for number in 1...3 {
+            _ = try await write([("a", [UInt8(number)])], tag: "operation=\(number)", to: repository)
+        }
+        for number in 1...2 { _ = try await repository.complete(tag: "operation=\(number)") }
+        func expired(before oldest: Timestamp) async throws -> [String] {
+            BackupRepository.expired(try await repository.snapshots(), before: oldest).map(\.id)
+        }
+        let both = try await repository.snapshots().filter(\.isComplete).map(\.id)
+        let halfWritten = try await expired(before: Timestamp(microseconds: 0))
+        #expect(halfWritten.count == 1 && !both.contains(halfWritten[0]))
+        try await repository.forget(halfWritten)
+        #expect(try await repository.snapshots().map(\.id) == both)
+        let future = Timestamp(rfc3339: "2999-01-01T00:00:00Z")!
+        let old = try await expired(before: future)
+        #expect(old == [both[0]])
+        try await repository.forget(old)
+        try await repository.forget(old)
+        #expect(try await members(both[1], in: repository)["a"] == [2])
+    }
+
+    @Test("a byte that flips anywhere in the content is found")
+    func bitRot() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        try await repository.prepare()
+        _ = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
+        let snapshot = try await repository.complete(tag: "operation=1").done
+        try await repository.check()
+        var (tried, found) = (0, 0)
+        for pack in place.packs() {
+            let whole = try Data(contentsOf: URL(fileURLWithPath: pack))
+            for share in [0.1, 0.5, 0.9] {
+                var damaged = whole
+                damaged[Int(Double(whole.count - 1) * share)] ^= 0x10
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: pack)
+                try damaged.write(to: URL(fileURLWithPath: pack))
+                tried += 1
+                do { try await repository.check() } catch { found += 1 }
+            }
+            try whole.write(to: URL(fileURLWithPath: pack))
+        }
+        #expect(found == tried && tried >= 3, "\(found) of \(tried) flips were found")
+        #expect(try await members(snapshot.id, in: repository)["a"] == Self.noise)
+    }
+
+    @Test("a wrong password, no repository, and one that goes away are told as what they are")
+    func failures() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        let missing = await #expect(throws: Fault.self) { try await repository.snapshots() }
+        #expect(missing?.code == .notFound)
+        try await repository.prepare()
+        _ = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
+        let snapshot = try await repository.complete(tag: "operation=1").done
+        try Data("other".utf8).write(to: URL(fileURLWithPath: "\(place.root)/password"))
+        let wrong = await #expect(throws: Fault.self) { try await repository.snapshots() }
+        #expect(wrong?.code == .forbidden && wrong?.detail == "the repository's password is another one")
+        try Data("secret".utf8).write(to: URL(fileURLWithPath: "\(place.root)/password"))
+        for pack in place.packs() { try FileManager.default.removeItem(atPath: pack) }
+        await #expect(throws: Fault.self) { try await members(snapshot.id, in: repository) }
+        try await repository.remove()
+        try await repository.remove()
+        #expect(!FileManager.default.fileExists(atPath: repository.location))
+    }
+}
