@@ -158,9 +158,9 @@ let targets: [Target] = [
     test(
         "ControlPlaneTests",
         [
-            "ControlPlane", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing", "Workflow",
-            "Supervision", "Web", "Contract", "Kernel", "TestSupport", "TestHistories", "Events", "Customers",
-            "Commerce", httpClient, hummingbird, lifecycle, logging, nio, subprocess, systemPackage,
+            "ControlPlane", "Backup", "ControlSchema", "TenantSchema", "Postgres", "Redis", "Sealing",
+            "Workflow", "Supervision", "Web", "Contract", "Kernel", "TestSupport", "TestHistories", "Events",
+            "Customers", "Commerce", httpClient, hummingbird, lifecycle, logging, nio, subprocess, systemPackage,
             .product(name: "HummingbirdTesting", package: "hummingbird"),
         ]),
     test(

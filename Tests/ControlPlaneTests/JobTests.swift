@@ -99,7 +99,8 @@ private final class Counter: Sendable {
 }
 
 extension TestPlane {
-    fileprivate func run(_ job: String) async throws -> JobView {
+    /// Runs a job now.
+    func run(_ job: String) async throws -> JobView {
         let answer = try await call(.post, "/api/admin/jobs/\(job)/run")
         #expect(answer.status == 200)
         return try answer.decode(JobView.self)

@@ -73,8 +73,13 @@ struct TenantTables: Equatable {
     }
 
     /// Reads the tables of the brand `demo` of an installation.
-    static func read(from installation: Installation) async throws -> TenantTables {
+    ///
+    /// - Parameter schema: where that is not the brand's own.
+    static func read(
+        from installation: Installation, schema: String = "brand_demo"
+    ) async throws -> TenantTables {
         let connection = try await connection(to: installation)
+        try await connection.run("set search_path = \(identifier: schema)")
         try await nameIds(on: connection)
         var tables = TenantTables()
         for (table, columns) in TenantTables.columns {

@@ -164,7 +164,8 @@ struct BackupRestoreCommand: ServiceCommand {
         let request = try Request(
             .post, "/api/admin/brands/\(slug)/restore",
             json: BackupRestore(
-                backup: backup, discardLater: discardLater, confirm: confirm ?? slug.text, keepDays: keepDays),
+                backup: backup, discardLater: discardLater, confirm: confirm ?? slug.text,
+                keepDays: keepDays),
             doing: doing)
         guard let started = try await service.write(request, unless: change.plan),
             try await service.finish(started, change, doing: doing) != nil

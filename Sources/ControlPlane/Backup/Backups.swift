@@ -166,7 +166,7 @@ extension Backups {
         let now = clock.now()
         return try await beginAll(logger: logger) { brand in
             BackupSchedule(slug: brand.slug, everyHours: brand.everyHours)
-                .isDue(at: now, last: brand.last)
+                .isDue(at: now, last: brand.last, since: brand.createdAt)
         } begin: { slug, transaction in
             try await backUp(slug, by: "constinteld", in: transaction)
         }
@@ -237,9 +237,12 @@ struct BackupSchedule: Sendable {
         return Timestamp(microseconds: now.microseconds - (since + period) % period)
     }
 
-    /// Whether it is time. A brand that has none yet is backed up at its first occasion.
-    func isDue(at now: Timestamp, last: Timestamp?) -> Bool {
-        guard let last else { return true }
+    /// How old a brand is when it is first backed up.
+    static let first = Duration.seconds(3600)
+
+    /// Whether it is time.
+    func isDue(at now: Timestamp, last: Timestamp?, since createdAt: Timestamp) -> Bool {
+        guard let last else { return now - createdAt >= BackupSchedule.first }
         // One that lies ahead is a clock that was set back.
         return last > now || last < periodStart(at: now)
     }

@@ -42,7 +42,7 @@ struct BrandArchive: Sendable {
             let oid = try await tables.oid(view)
             var manifest = BackupManifest(
                 slug: slug, brand: brand, schemaVersion: TenantSchema.version, release: Release.current,
-                takenAt: try await tables.instant(view))
+                takenAt: tables.tenants.clock.now())
             manifest.streams = streams
             manifest.months = try await tables.months(view)
             manifest.sequences = try await tables.sequences(view)

@@ -100,11 +100,6 @@ struct TenantArchiveStore: Sendable {
             """)[0].decode(Int64.self)
     }
 
-    /// When the view was settled, by the database's clock.
-    func instant(_ view: View) async throws -> Timestamp {
-        try await view.transaction.run("select now()")[0].decode(Timestamp.self)
-    }
-
     /// Hands the rows of a table to `body` in their order, as COPY writes them.
     nonisolated(nonsending) func rows(
         of table: (table: String, order: String), columns: [String], _ view: View,

@@ -1,0 +1,303 @@
+import Backup
+import Contract
+import Foundation
+import HTTPTypes
+import Kernel
+import Postgres
+import TenantSchema
+import TestSupport
+import Testing
+import Workflow
+
+@testable import ControlPlane
+
+@Suite("Backups, drills and restores of brands", .serialized)
+struct BackupTests {
+    @Test("every table of a brand is in its backups, or on the list of those that need not be")
+    func tables() async throws {
+        try await TestPlane.with { test in
+            let slug = try TestPlane.slug()
+            try await test.provision(slug)
+            let found = try await test.foundations.brands.run(
+                """
+                select relname::text from pg_class where relnamespace = \(slug.schemaName)::regnamespace
+                  and relkind in ('r', 'p') and not relispartition
+                """
+            ).map { try $0.decode(0, as: String.self) }
+            let known = TenantSchema.archived.map(\.table) + TenantSchema.unarchived
+            #expect(Set(found) == Set(known) && known.count == Set(known).count)
+        }
+    }
+
+    @Test("a drill passes, and its receipt is signed; one cell that is another one fails it, and is told")
+    func drill() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.done(.post, "/backups", slug)
+            try await test.done(.post, "/backups/verify", slug)
+            var receipt = try await test.receipt(slug)
+            #expect(receipt.isPassed && receipt.isVerified == true)
+            let said = try JSONDecoder().decode(BackupStatement.self, from: Data(receipt.statement.utf8))
+            #expect(said.tables.first { $0.name == "product" }?.rows == 3)
+            #expect(try await test.finding("backup drills").status == .ok)
+
+            let id = try await test.begin(.post, "/backups/verify", slug)
+            let point = "brand.verify.restore.afterJournal:\(slug)"
+            Failpoint.arm(point, .halt)
+            try await test.settle(id)
+            #expect(Failpoint.disarm(point) == 1)
+            let flipped = try await test.foundations.brands.run(
+                """
+                update \(identifier: ScratchSchemaStore.drill(slug)).product set price = price + 0.01
+                where product_id = 'p2'
+                """)
+            #expect(flipped.affected == 1)
+            let ended = try await test.settle(id)
+            #expect(ended.state == .failed && ended.error?.contains("product has other rows") == true)
+            receipt = try await test.receipt(slug)
+            #expect(!receipt.isPassed && receipt.isVerified == true && receipt.id == id)
+            #expect(try await test.finding("backup drills").status == .failed)
+            let text = try await test.metrics()
+            #expect(text.contains("constintel_backup_drills_failed 1"))
+            #expect(try await test.inventory(of: [slug]).lines.allSatisfy { !$0.hasPrefix("beside") })
+        }
+    }
+
+    @Test("a receipt that somebody has changed does not hold")
+    func forgedReceipt() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.done(.post, "/backups", slug)
+            try await test.done(.post, "/backups/verify", slug)
+            try await test.asOwner {
+                try await $0.run(
+                    """
+                    update backup_receipt set statement = replace(statement, '"rows":3', '"rows":4')
+                    """)
+            }
+            #expect(try await test.receipt(slug).isVerified == false)
+        }
+    }
+
+    @Test("rot in the repository, a backup of another brand and one that is not whole fail the drill")
+    func damage() async throws {
+        try await TestPlane.with { test in
+            let (slug, other) = (try await test.brandWithProducts(), try await test.brandWithProducts())
+            for brand in [slug, other] { try await test.done(.post, "/backups", brand) }
+            let base = test.foundations.layout.backups
+            let own = "\(base)/brands/\(slug)"
+
+            // What the repository gives is another brand's, under this one's names.
+            try FileManager.default.moveItem(atPath: own, toPath: "\(own).aside")
+            try FileManager.default.copyItem(atPath: "\(base)/brands/\(other)", toPath: own)
+            let newest = try await BackupRepository("brands/\(slug)", test.backupSettings).snapshots()
+            try await test.foundations.control.run(
+                """
+                update backup set snapshot = \(newest.last?.id ?? "") || 'x' from brand
+                where brand.id = brand_id and slug = \(other)
+                """)
+            try await test.foundations.control.run(
+                """
+                update backup set snapshot = \(newest.last?.id ?? "") from brand
+                where brand.id = brand_id and slug = \(slug)
+                """)
+            var ended = try await test.settle(test.begin(.post, "/backups/verify", slug))
+            #expect(ended.state == .failed && ended.error?.contains("another brand") == true, "\(ended)")
+            // And a restore of it changes nothing.
+            let before = try await test.inventory(of: [slug])
+            ended = try await test.settle(
+                test.begin(.post, "/restore", slug, BackupRestore(confirm: slug.text)))
+            #expect(ended.state == .failed && ended.error?.contains("another brand") == true)
+            #expect(try await test.inventory(of: [slug]).difference(from: before) == [])
+        }
+    }
+
+    @Test("a repository that is away, or goes away, fails a backup and a restore, and changes nothing")
+    func away() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.done(.post, "/backups", slug)
+            let before = try await test.inventory(of: [slug])
+            let data = "\(test.foundations.layout.backups)/brands/\(slug)/data"
+            try FileManager.default.moveItem(atPath: data, toPath: data + ".away")
+            var ended = try await test.settle(
+                test.begin(.post, "/restore", slug, BackupRestore(confirm: slug.text)))
+            #expect(ended.state == .failed && ended.error?.contains("restic") == true, "\(ended)")
+            try FileManager.default.moveItem(atPath: data + ".away", toPath: data)
+            #expect(try await test.inventory(of: [slug]).difference(from: before) == [])
+            try await test.done(.post, "/restore", slug, BackupRestore(confirm: slug.text))
+            #expect(try await test.products(slug) == ["p1 1.00", "p2 2.00", "p3 3.00"])
+
+            let password = test.foundations.keys.backupPasswordFile
+            try Data("other".utf8).write(to: URL(fileURLWithPath: password))
+            ended = try await test.settle(test.begin(.post, "/backups", slug))
+            #expect(ended.state == .failed && ended.error?.contains("password is another one") == true)
+            #expect(try await test.finding("backups").status == .warning)
+        }
+    }
+
+    @Test("a backup that goes on is given up when it is unwound, and leaves nothing")
+    func cancel() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.done(.post, "/backups", slug)
+            // Somebody holds a table, so that the backup waits for it.
+            let holder = try await PostgresConnection.connect(
+                test.schema().administrator.with(database: test.foundations.places.brandsDatabase),
+                on: TestServers.reactor)
+            try await holder.run("begin")
+            try await holder.run("lock table \(identifier: slug.schemaName).product in access exclusive mode")
+            let id = try await test.begin(.post, "/backups", slug)
+            async let ended = test.settle(id)
+            while try await test.call(.get, "/api/admin/operations/\(id)").decode(OperationView.self).step
+                != "write"
+            { try await Task.sleep(for: .milliseconds(20)) }
+            let begun = ContinuousClock.now
+            #expect(try await test.call(.post, "/api/admin/operations/\(id)/unwind").status == 200)
+            #expect(try await ended.state == .failed)
+            #expect(ContinuousClock.now - begun < .seconds(60))
+            await holder.close()
+            let list = try await test.call(.get, "/api/admin/brands/\(slug)/backups")
+            #expect(try list.decode(Page<BackupView>.self).items.count == 1)
+            let snapshots = try await BackupRepository("brands/\(slug)", test.backupSettings).snapshots()
+            #expect(snapshots.count == 1)
+        }
+    }
+
+    @Test("brands are due once in each of their periods, each at a moment of its own")
+    func schedule() throws {
+        let day = Timestamp(rfc3339: "2026-03-01T00:00:00Z")!
+        var starts: Set<Int64> = []
+        for number in 0..<200 {
+            let schedule = BackupSchedule(slug: try Slug("brand-\(number)"), everyHours: 24)
+            let start = schedule.periodStart(at: day)
+            starts.insert(start.microseconds / 3_600_000_000)
+            #expect(start <= day && day - start < .days(1))
+            #expect(schedule.periodStart(at: start) == start)
+            #expect(!schedule.isDue(at: day, last: start, since: start))
+            #expect(schedule.isDue(at: day, last: start - .seconds(1), since: start - .days(9)))
+            #expect(schedule.isDue(at: start + .days(1), last: start, since: start))
+        }
+        #expect(starts.count >= 20, "spread over the hours of a day: \(starts.count)")
+        let fresh = BackupSchedule(slug: try Slug("fresh"), everyHours: 168)
+        #expect(!fresh.isDue(at: day, last: nil, since: day - .seconds(3599)))
+        #expect(fresh.isDue(at: day, last: nil, since: day - .seconds(3600)))
+    }
+
+    @Test("jobs begin what is due, tell what is overdue, and drop what is past its time")
+    func jobs() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.foundations.control.run(
+                "update plan set limits = limits || '{\"backupHours\": 24}'")
+            #expect(try await test.run("backups").counts == ["brands": 0], "too young")
+            test.clock.advance(by: .days(3))
+            #expect(try await test.finding("backups").status == .failed)
+            #expect(try await test.run("backups").counts == ["brands": 1])
+            #expect(try await test.run("backups").counts == ["brands": 0], "it goes on")
+            try await test.settleAll(slug)
+            #expect(try await test.finding("backups").status == .ok)
+            #expect(try await test.run("backups").counts == ["brands": 0])
+            #expect(try await test.run("drills").counts == ["brands": 1])
+            try await test.settleAll(slug)
+            #expect(try await test.receipt(slug).isPassed)
+            #expect(try await test.run("drills").counts == ["brands": 0])
+
+            try await test.done(.post, "/restore", slug, BackupRestore(confirm: slug.text, keepDays: 2))
+            #expect(try await test.run("formers").counts == ["schemas": 0])
+            test.clock.advance(by: .days(3))
+            #expect(try await test.run("formers").counts == ["schemas": 1])
+            let back = try await test.call(.post, "/api/admin/brands/\(slug)/swap-back")
+            #expect(back.status == 409)
+            #expect(try await test.inventory(of: [slug]).lines.allSatisfy { !$0.hasPrefix("beside") })
+        }
+    }
+
+    @Test("bad requests are refused with what was expected")
+    func refusals() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            func refused(_ path: String, _ body: (any Encodable & Sendable)?) async throws -> (Int, String) {
+                let answer = try await test.call(.post, "/api/admin/brands/\(slug)\(path)", body)
+                return (answer.status, try answer.problem.field ?? "")
+            }
+            #expect(try await refused("/restore", BackupRestore(confirm: slug.text)) == (409, ""))
+            #expect(try await refused("/backups/verify", nil) == (409, ""))
+            #expect(try await refused("/swap-back", nil) == (409, ""))
+            try await test.done(.post, "/backups", slug)
+            #expect(try await refused("/restore", BackupRestore(confirm: "other")) == (400, "confirm"))
+            #expect(
+                try await refused("/restore", BackupRestore(confirm: slug.text, keepDays: 0))
+                    == (400, "keepDays"))
+            let unknown = BackupRestore(backup: OperationID(at: test.clock.now()), confirm: slug.text)
+            #expect(try await refused("/restore", unknown) == (400, "backup"))
+            let missing = try await test.call(.get, "/api/admin/brands/\(slug)/backups/receipt")
+            #expect(missing.status == 404)
+        }
+    }
+}
+
+extension TestPlane {
+    /// A provisioned brand with three products.
+    fileprivate func brandWithProducts() async throws -> Slug {
+        let slug = try TestPlane.slug()
+        try await provision(slug)
+        try await foundations.brands.run(
+            """
+            insert into \(identifier: slug.schemaName).product
+                (product_id, name, price, currency, set_at, created_at, updated_at)
+            select 'p' || n, E'a\\tname\\nof two lines', n, 'USD', now(), now(), now()
+            from generate_series(1, 3) as n
+            """)
+        return slug
+    }
+
+    fileprivate func products(_ slug: Slug) async throws -> [String] {
+        try await foundations.brands.run(
+            """
+            select product_id || ' ' || price::numeric(10, 2) from \(identifier: slug.schemaName).product
+            order by product_id
+            """
+        ).map { try $0.decode(0, as: String.self) }
+    }
+
+    /// Begins what answers 202.
+    fileprivate func begin(
+        _ method: HTTPRequest.Method, _ path: String, _ slug: Slug,
+        _ body: (any Encodable & Sendable)? = nil
+    ) async throws -> OperationID {
+        let answer = try await call(method, "/api/admin/brands/\(slug)\(path)", body)
+        guard answer.status == 202 else { throw try answer.problem }
+        return try answer.decode(OperationView.self).id
+    }
+
+    /// The same to its end, which must be a good one.
+    fileprivate func done(
+        _ method: HTTPRequest.Method, _ path: String, _ slug: Slug,
+        _ body: (any Encodable & Sendable)? = nil
+    ) async throws {
+        let ended = try await settle(begin(method, path, slug, body))
+        try #require(ended.state == .done, "\(ended.kind): \(ended.error ?? "")")
+    }
+
+    fileprivate func receipt(_ slug: Slug) async throws -> BackupReceiptView {
+        try await call(.get, "/api/admin/brands/\(slug)/backups/receipt").decode(BackupReceiptView.self)
+    }
+
+    /// Brings whatever is open about the brand to its end.
+    fileprivate func settleAll(_ slug: Slug) async throws {
+        let all = try await call(.get, "/api/admin/operations?subject=\(slug)")
+            .decode(Page<OperationView>.self).items
+        for operation in all where !operation.state.isFinal { try await settle(operation.id) }
+    }
+
+    fileprivate var backupSettings: BackupRepository.Settings {
+        BackupRepository.Settings(
+            base: foundations.layout.backups, passwordFile: foundations.keys.backupPasswordFile,
+            cacheDirectory: "\(foundations.layout.root)/cache")
+    }
+
+    fileprivate func metrics() async throws -> String {
+        String(decoding: try await call(.get, "/metrics").body, as: UTF8.self)
+    }
+}

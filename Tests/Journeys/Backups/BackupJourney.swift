@@ -1,0 +1,129 @@
+import Contract
+import Foundation
+import Kernel
+import Postgres
+import TestSupport
+import Testing
+
+/// A shop whose data is lost and comes back, with the real processes: from a backup with what came since, as it
+/// was then, and back again.
+@Suite("A shop is backed up and restored", .serialized)
+struct BackupJourney {
+    @Test("a restore brings back what was there and what came since, and swapping back undoes it")
+    func restores() async throws {
+        let workload = Workload(steps: 4, rowsPerStep: 200, eventsPerStep: 150, seed: 5)
+        try await Shop.with { shop in
+            for step in 0..<2 { try await workload.perform(step, in: shop) }
+            let then = try await shop.tables(after: workload, steps: 2)
+            try await shop.done("backup", "create", "demo")
+            try await shop.done("backup", "verify", "demo")
+            for step in 2..<4 { try await workload.perform(step, in: shop) }
+            let now = try await shop.tables(after: workload, steps: 4)
+            #expect(now != then)
+
+            // The disk has lost rows of every kind.
+            let connection = try await TenantTables.connection(to: shop.installation)
+            for table in ["customer_order", "customer_profile", "identity_pair", "consent", "order_totals"] {
+                try await connection.run("delete from \(identifier: table)")
+            }
+            await connection.close()
+            #expect(try await TenantTables.read(from: shop.installation) != now)
+            try await shop.done("backup", "restore", "demo", "--confirm", "demo")
+            #expect(try await shop.tables(after: workload, steps: 4) == now, "with what came later")
+
+            try await shop.done("backup", "restore", "demo", "--confirm", "demo", "--discard-later")
+            try await shop.isAsFolded()
+            let restored = try await TenantTables.read(from: shop.installation)
+            #expect(restored.less("event_feed") == then.less("event_feed"), "as it was then")
+            // Positions that readers may have seen are given to no other event.
+            #expect(restored.digests["event_feed"] == now.digests["event_feed"])
+
+            try await shop.send(id: "since", total: "10.00")
+            try await shop.done("backup", "swap-back", "demo")
+            try await shop.drained()
+            try await shop.isAsFolded()
+            let stats = try await shop.stats()
+            #expect(stats.events == workload.rows + 1, "what came after the restore has come along")
+            let check = try await shop.installation.run("check")
+            #expect(check.status == 0, "\(check.output)")
+        }
+    }
+
+    @Test("a backup that is made while events come in has each of them whole, and those that were answered")
+    func whileSending() async throws {
+        let workload = Workload(steps: 6, rowsPerStep: 300, eventsPerStep: 100, seed: 6)
+        try await Shop.with { shop in
+            try await workload.perform(0, in: shop)
+            async let rest: Void = {
+                for step in 1..<workload.steps { try await workload.perform(step, in: shop) }
+            }()
+            for _ in 0..<3 { try await shop.done("backup", "create", "demo") }
+            let before = try await shop.stats().events
+            try await shop.done("backup", "create", "demo")
+            try await rest
+            let expected = try await shop.tables(after: workload, steps: workload.steps)
+            // As of the last backup: all that was stored when it began, none twice, and it folds to itself.
+            try await shop.done("backup", "verify", "demo")
+            try await shop.done("backup", "restore", "demo", "--confirm", "demo", "--discard-later")
+            try await shop.drained()
+            try await shop.isAsFolded()
+            #expect(try await shop.stats().events >= before)
+            // And sending it all again makes it whole: the keys of what is there are there.
+            for step in 0..<workload.steps { try await workload.perform(step, in: shop) }
+            #expect(
+                try await shop.tables(after: workload, steps: workload.steps).less("event_feed")
+                    == expected.less("event_feed"))
+        }
+    }
+
+    @Test("a brand comes back by restic, tar and psql alone, as the runbook says")
+    func byHand() async throws {
+        let workload = Workload(steps: 1, rowsPerStep: 300, eventsPerStep: 100, seed: 7)
+        try await Shop.with { shop in
+            try await workload.perform(0, in: shop)
+            let expected = try await shop.tables(after: workload, steps: 1)
+            try await shop.done("backup", "create", "demo")
+            let directory = shop.installation.directory
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/hand", withIntermediateDirectories: false)
+            let answer = try await Runbook("backup-format").run(with: [
+                "BACKUPS": "\(directory)/backups", "PASSWORD": "\(directory)/secrets/backup.password",
+                "BRAND": "demo", "WORK": "\(directory)/hand", "SCHEMA": "by_hand",
+                "PGHOST": "\(directory)/run", "PGUSER": "constintel", "PGDATABASE": "constintel_brands",
+                "PGPASSWORD": try String(
+                    contentsOfFile: "\(directory)/secrets/postgres-password", encoding: .utf8),
+            ])
+            #expect(answer.status == 0, "\(answer.errors)")
+            #expect(answer.output.hasSuffix("|t\n"), "\(answer.output)")
+            let found = try await TenantTables.read(from: shop.installation, schema: "by_hand")
+            #expect(found == expected)
+        }
+    }
+}
+
+extension TenantTables {
+    /// All but one table.
+    func less(_ table: String) -> [String: String] { digests.filter { $0.key != table } }
+}
+
+extension Shop {
+    /// Runs a command, which must succeed.
+    @discardableResult
+    func done(_ arguments: String...) async throws -> Installation.Answer {
+        let answer = try await installation.run(arguments, input: "")
+        guard answer.status == 0 else {
+            throw Failure("\(arguments): \(answer.output)\(answer.errors)\n\(installation.logTail)")
+        }
+        return answer
+    }
+
+    /// Sends one purchase.
+    func send(id: String, total: String) async throws {
+        let event =
+            #"{"eventId":"\#(id)","type":"purchase","identifiers":{"email":"\#(id)@example.com"},"#
+            + #""properties":{"orderId":"\#(id)","total":"\#(total)"}}"#
+        let answer = try await installation.run(["events", "send", "--brand", "demo"], input: event)
+        guard answer.status == 0 else { throw Failure("\(answer.errors)") }
+        try await drained()
+    }
+}

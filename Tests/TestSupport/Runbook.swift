@@ -1,0 +1,43 @@
+import Foundation
+import Subprocess
+import SystemPackage
+
+/// A page of `runbooks/`, whose fenced blocks of shell are run as they stand.
+public struct Runbook: Sendable {
+    private let blocks: [String]
+
+    /// - Parameter name: without its ending.
+    public init(_ name: String) throws {
+        let checkout = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_CHECKOUT"] ?? "."
+        let text = try String(contentsOfFile: "\(checkout)/runbooks/\(name).md", encoding: .utf8)
+        var blocks: [String] = []
+        var lines: [Substring]?
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line == "```sh" {
+                lines = []
+            } else if line == "```", let block = lines {
+                blocks.append(block.joined(separator: "\n"))
+                lines = nil
+            } else {
+                lines?.append(line)
+            }
+        }
+        self.blocks = blocks
+    }
+
+    /// Runs all blocks in order in one shell, which ends at the first command that fails.
+    ///
+    /// - Parameter variables: what the page says that one has to fill in.
+    public func run(with variables: [String: String]) async throws -> Installation.Answer {
+        let script = (["set -euo pipefail"] + blocks).joined(separator: "\n")
+        let all = variables.map { (Environment.Key(stringLiteral: $0.key), $0.value as String?) }
+        let ended = try await Subprocess.run(
+            .name("bash"), arguments: ["-c", script],
+            environment: .inherit.updating(Dictionary(uniqueKeysWithValues: all)), input: .none,
+            output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+        var status: Int32 = -1
+        if case .exited(let code) = ended.terminationStatus { status = code }
+        return Installation.Answer(
+            status: status, output: ended.standardOutput, errors: ended.standardError)
+    }
+}
