@@ -83,7 +83,8 @@ package struct BackupManifest: Codable, Sendable, Equatable {
 
     package var format = BackupManifest.format
     package var slug: String
-    package var brandId: BrandID
+    /// Nil for the control plane's own.
+    package var brandId: BrandID?
     /// Of the brand's tables.
     package var schemaVersion: Int
     /// The release that wrote it.
@@ -100,8 +101,8 @@ package struct BackupManifest: Codable, Sendable, Equatable {
     /// Entries of each stream.
     package var streams: [String: Int] = [:]
 
-    package init(slug: Slug, brand: BrandID, schemaVersion: Int, release: String, takenAt: Timestamp) {
-        self.slug = slug.text
+    package init(slug: String, brand: BrandID?, schemaVersion: Int, release: String, takenAt: Timestamp) {
+        self.slug = slug
         brandId = brand
         self.schemaVersion = schemaVersion
         self.release = release

@@ -40,7 +40,7 @@ struct RepositoryTests {
     private func write(_ members: [(String, [UInt8])], tag: String, to repository: BackupRepository)
         async throws -> BackupRepository.Written
     {
-        try await repository.write(host: "acme", tag: tag) { pipe in
+        try await repository.write(owner: "acme", tag: tag) { pipe in
             let archive = try BackupArchive(to: pipe)
             for (name, content) in members { try await archive.add(name, content) }
             try await archive.end(Self.manifest)
@@ -49,7 +49,7 @@ struct RepositoryTests {
 
     private static var manifest: BackupManifest {
         BackupManifest(
-            slug: try! Slug("acme"), brand: .init(UUIDv7(high: 1, low: 2)), schemaVersion: 7, release: "0",
+            slug: "acme", brand: .init(UUIDv7(high: 1, low: 2)), schemaVersion: 7, release: "0",
             takenAt: Timestamp(microseconds: 0))
     }
 
@@ -84,6 +84,11 @@ struct RepositoryTests {
         #expect(found.count == 4)
         #expect(found["tables/a/1.copy"] == Self.noise && found["README"] == [] && found["b"] == [1, 2, 3])
         #expect(try BackupManifest(encoded: found[BackupManifest.name] ?? []) == Self.manifest)
+        try await repository.requireOwn("acme", doing: "write")
+        let other = await #expect(throws: Fault.self) {
+            try await repository.requireOwn("other", doing: "write")
+        }
+        #expect(other?.code == .conflict)
         // Only the one counts, also when it is said again.
         #expect(try await repository.complete(tag: "operation=1").done == snapshot)
         #expect(try await repository.snapshots().filter(\.isComplete).map(\.id) == [snapshot.id])
@@ -98,7 +103,7 @@ struct RepositoryTests {
         try await repository.prepare()
         struct Broken: Error {}
         await #expect(throws: Broken.self) {
-            try await repository.write(host: "acme", tag: "operation=1") { pipe in
+            try await repository.write(owner: "acme", tag: "operation=1") { pipe in
                 try await pipe.write(Self.noise)
                 throw Broken()
             }

@@ -29,6 +29,17 @@ struct BackupTests {
         }
     }
 
+    @Test("every table of the control database is in its backups, or on the list of those that need not be")
+    func controlTables() async throws {
+        try await TestPlane.with { test in
+            let found = try await test.foundations.control.run(
+                "select tablename::text from pg_tables where schemaname = 'public'"
+            ).map { try $0.decode(0, as: String.self) }
+            let known = ControlTablesStore.archived.map(\.table) + ControlTablesStore.unarchived
+            #expect(Set(found) == Set(known) && known.count == Set(known).count)
+        }
+    }
+
     @Test("a drill passes, and its receipt is signed; one cell that is another one fails it, and is told")
     func drill() async throws {
         try await TestPlane.with { test in
@@ -190,14 +201,15 @@ struct BackupTests {
             let slug = try await test.brandWithProducts()
             try await test.foundations.control.run(
                 "update plan set limits = limits || '{\"backupHours\": 24}'")
-            #expect(try await test.run("backups").counts == ["brands": 0], "too young")
+            #expect(try await test.run("backups").counts == ["brands": 0, "control": 1], "too young")
+            #expect(try await test.run("backups").counts == ["brands": 0, "control": 0])
             test.clock.advance(by: .days(3))
             #expect(try await test.finding("backups").status == .failed)
-            #expect(try await test.run("backups").counts == ["brands": 1])
-            #expect(try await test.run("backups").counts == ["brands": 0], "it goes on")
+            #expect(try await test.run("backups").counts["brands"] == 1)
+            #expect(try await test.run("backups").counts["brands"] == 0, "it goes on")
             try await test.settleAll(slug)
             #expect(try await test.finding("backups").status == .ok)
-            #expect(try await test.run("backups").counts == ["brands": 0])
+            #expect(try await test.run("backups").counts["brands"] == 0)
             #expect(try await test.run("drills").counts == ["brands": 1])
             try await test.settleAll(slug)
             #expect(try await test.receipt(slug).isPassed)
@@ -210,6 +222,26 @@ struct BackupTests {
             let back = try await test.call(.post, "/api/admin/brands/\(slug)/swap-back")
             #expect(back.status == 409)
             #expect(try await test.inventory(of: [slug]).lines.allSatisfy { !$0.hasPrefix("beside") })
+        }
+    }
+
+    @Test("a new installation does not put its nothing on top of what a lost one has left")
+    func foreignRepository() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            let control = BackupRepository("control", test.backupSettings)
+            for repository in [control, BackupRepository("brands/\(slug)", test.backupSettings)] {
+                try await repository.prepare()
+                _ = try await repository.write(owner: "lost", tag: "operation=1") { pipe in
+                    try await pipe.write([1, 2, 3])
+                }
+            }
+            for path in ["/api/admin/platform/backups", "/api/admin/brands/\(slug)/backups"] {
+                let begun = try await test.call(.post, path).decode(OperationView.self)
+                let ended = try await test.settle(begun.id)
+                #expect(ended.state == .failed && ended.error?.contains("are another's") == true, "\(ended)")
+            }
+            #expect(try await control.snapshots().count == 1)
         }
     }
 

@@ -145,16 +145,17 @@ struct MatrixRun {
     mutating func undisturbed(_ saga: Saga) async throws -> [String: Int] {
         let slug = try await test.brand(for: scenario)
         let before = try await test.inventory(of: [slug, bystander])
-        for step in saga.steps { Failpoint.count("\(saga.kind).\(step.name).effect:\(slug)") }
+        let subject = scenario.subject(slug)
+        for step in saga.steps { Failpoint.count("\(saga.kind).\(step.name).effect:\(subject)") }
         let operation = try await test.settle(test.begin(scenario.request, slug))
         var effects: [String: Int] = [:]
         for step in saga.steps {
-            effects[step.name] = Failpoint.disarm("\(saga.kind).\(step.name).effect:\(slug)")
+            effects[step.name] = Failpoint.disarm("\(saga.kind).\(step.name).effect:\(subject)")
         }
         #expect(operation.state == .done, "\(operation.error ?? "")")
         done = try await test.inventory(of: [slug, bystander])
         // What a drill leaves is a receipt alone, which is a journal.
-        if !["instance.restart", "brand.verify"].contains(scenario.kind) {
+        if !["instance.restart", "brand.verify", "control.backup"].contains(scenario.kind) {
             #expect(done != before, "an operation that changes nothing would prove nothing")
         }
         return effects
@@ -185,9 +186,10 @@ struct MatrixRun {
 
     /// The operation under the disturbance, at its end.
     private func disturbed(_ disturbance: Disturbance, _ slug: Slug) async throws -> OperationView {
-        let failing = disturbance.failing.map { "\(scenario.kind).\($0).afterEffect:\(slug)" }
+        let subject = scenario.subject(slug)
+        let failing = disturbance.failing.map { "\(scenario.kind).\($0).afterEffect:\(subject)" }
         if let failing { Failpoint.arm(failing, .fail) }
-        let point = "\(scenario.kind).\(disturbance.step).\(disturbance.place):\(slug)"
+        let point = "\(scenario.kind).\(disturbance.step).\(disturbance.place):\(subject)"
         Failpoint.arm(point, disturbance.action, nth: disturbance.nth)
         let id = try await test.begin(scenario.request, slug)
         var operation = try await test.settle(id)

@@ -15,7 +15,11 @@ struct DaemonDeathTests {
     /// Kinds that have no business with the instance's process.
     private static let leaveProcess = ["brand.update", "brand.suspend", "brand.resume"]
 
-    @Test("the next daemon ends what the killed one began, at whichever step", arguments: Scenario.all)
+    /// What a backup writes is a process of its own, which outlives a killed daemon; drills and restores,
+    /// which take seconds each, are left to the matrix within one process.
+    private static let scenarios = Scenario.all.filter { !$0.isAboutBackups || $0.kind == "brand.backup" }
+
+    @Test("the next daemon ends what the killed one began, at whichever step", arguments: scenarios)
     func everyStep(_ scenario: Scenario) async throws {
         try await AttachedSite.with { site in
             let begin = ContinuousClock.now
@@ -50,6 +54,27 @@ struct DaemonDeathTests {
             #expect(cases.count >= 3)
             let seconds = begin.duration(to: .now) / .seconds(1)
             print("killed daemons: \(scenario.kind): \(cases.count) in \(Int(seconds)) s")
+        }
+    }
+
+    @Test("a daemon that is killed while it writes a backup leaves none that counts, and the next makes it")
+    func halfWritten() async throws {
+        try await AttachedSite.with { site in
+            var daemon = try await site.start()
+            let slug = try TestPlane.slug()
+            try await site.perform([Scenario.provision], slug)
+            try await daemon.destroy()
+            daemon = try await site.start(failpoints: ["brand.backup.write.half:\(slug)=kill"])
+            let key: HTTPFields = [.init("Idempotency-Key")!: "\(slug)"]
+            let backUp = try #require(Scenario.all.first { $0.kind == "brand.backup" }).request
+            _ = try? await site.send(backUp, slug, headers: key)
+            #expect(try await daemon.ending() == .signalled(SIGKILL))
+            daemon = try await site.start()
+            let operation = try await site.settle(site.begin(backUp, slug, headers: key))
+            #expect(operation.state == .done, "\(operation.error ?? "")")
+            let list = try await site.ask(.get, "/api/admin/brands/\(slug)/backups", nil, headers: [:])
+            #expect(try list.decode(Page<BackupView>.self).items.count == 1)
+            _ = daemon
         }
     }
 

@@ -12,7 +12,10 @@ import Workflow
 struct RealSystemdMatrixTests {
     /// Kinds that have no business with the unit are left to the matrix over child processes.
     private static let scenarios = Scenario.all.filter {
-        !["brand.update", "brand.suspend", "brand.resume"].contains($0.kind)
+        ![
+            "brand.update", "brand.suspend", "brand.resume", "brand.backup", "brand.verify", "brand.recover",
+            "control.backup",
+        ].contains($0.kind)
     }
 
     @Test("a death at a step, with a mishap to the unit after it, is made up for", arguments: scenarios)

@@ -13,17 +13,23 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     let kind: String
     /// Requests that bring a provisioned brand to where this kind can begin; nil before it is provisioned.
     let before: [Call]?
+    /// What happens to the brand then.
+    var ruin: (@Sendable (TestPlane, Slug) async throws -> Void)?
     let request: Call
 
     var testDescription: String { kind }
+    /// What failpoints know the operation by.
+    func subject(_ slug: Slug) -> String { kind == ControlBackingUp.kind ? "control" : slug.text }
     var isAboutBackups: Bool { Scenario.backupKinds.contains(kind) }
 
-    static let backupKinds: Set<String> = ["brand.backup", "brand.verify", "brand.restore", "brand.swapBack"]
+    static let backupKinds: Set<String> = [
+        "brand.backup", "brand.verify", "brand.restore", "brand.swapBack", "control.backup", "brand.recover",
+    ]
 
     /// A request about a brand.
     struct Call: Sendable {
         let method: HTTPRequest.Method
-        /// Below `/api/admin/brands/<slug>`; nil for the brands themselves.
+        /// Below `/api/admin/brands/<slug>`, or a whole path; nil for the brands themselves.
         let path: String?
         let body: @Sendable (Slug) -> (any Encodable & Sendable)?
 
@@ -74,6 +80,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         Scenario(kind: "brand.backup", before: [], request: backUp),
         Scenario(kind: "brand.verify", before: [backUp], request: Call(.post, "/backups/verify")),
         Scenario(kind: "brand.restore", before: [backUp], request: restore),
+        Scenario(kind: "control.backup", before: [], request: Call(.post, "/api/admin/platform/backups")),
+        Scenario(
+            kind: "brand.recover", before: [backUp], ruin: { try await $0.ruin($1) },
+            request: Call(.post, "/recover")),
         Scenario(kind: "brand.swapBack", before: [backUp, restore], request: Call(.post, "/swap-back")),
     ]
 }
@@ -94,9 +104,9 @@ extension OperatedPlane {
     func send(
         _ request: Scenario.Call, _ slug: Slug, query: String = "", headers: HTTPFields = [:]
     ) async throws -> Answer {
-        let path = request.path.map { "/\(slug)\($0)" } ?? ""
-        let body = request.body(slug)
-        return try await ask(request.method, "/api/admin/brands\(path)\(query)", body, headers: headers)
+        let own = request.path.map { $0.hasPrefix("/api") ? $0 : "/api/admin/brands/\(slug)\($0)" }
+        let path = own ?? "/api/admin/brands"
+        return try await ask(request.method, "\(path)\(query)", request.body(slug), headers: headers)
     }
 
     /// Sends `request`, which must be accepted; gives the operation.
@@ -131,7 +141,21 @@ extension OperatedPlane {
                 email: "\(slug)@example.com", role: .brandOwner, brand: slug.text,
                 password: "long enough password"), headers: [:])
         try await perform(before, slug)
+        if let ruin = scenario.ruin, let test = self as? TestPlane { try await ruin(test, slug) }
         return slug
+    }
+}
+
+extension TestPlane {
+    /// Nothing is left of the brand but what the control database knows.
+    func ruin(_ slug: Slug) async throws {
+        let instance = try await plane.instances.store.instance(slug)
+        try await plane.instances.stop(slug)
+        try await plane.instances.supervisor.clean(slug.unitName)
+        try await plane.instances.tenants.dropSchema(slug, of: instance.brand)
+        try await plane.instances.tenants.dropRoles(slug, of: instance.brand)
+        try await deleteRedisUser(slug)
+        try plane.instances.files.remove(slug)
     }
 }
 

@@ -44,6 +44,12 @@ public actor Installation {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
+    /// What a shell needs to find this installation by its command line.
+    public nonisolated var variables: [String: String] {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        return ["CONSTINTEL_HOME": directory, "PATH": "\(binaries):\(path)"]
+    }
+
     /// Starts the daemon and waits until it serves.
     public func start() async throws {
         let (started, starting) = AsyncStream.makeStream(of: Int32.self)

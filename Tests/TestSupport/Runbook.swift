@@ -25,15 +25,21 @@ public struct Runbook: Sendable {
         self.blocks = blocks
     }
 
-    /// Runs all blocks in order in one shell, which ends at the first command that fails.
+    /// Runs blocks in order in one shell, which ends at the first command that fails.
     ///
-    /// - Parameter variables: what the page says that one has to fill in.
-    public func run(with variables: [String: String]) async throws -> Installation.Answer {
+    /// - Parameters:
+    ///   - chosen: which of them, all when nil.
+    ///   - variables: what the page says that one has to fill in.
+    ///   - input: what is typed meanwhile.
+    public func run(
+        _ chosen: Range<Int>? = nil, with variables: [String: String], input: String = ""
+    ) async throws -> Installation.Answer {
+        let blocks = blocks[chosen ?? blocks.indices]
         let script = (["set -euo pipefail"] + blocks).joined(separator: "\n")
         let all = variables.map { (Environment.Key(stringLiteral: $0.key), $0.value as String?) }
         let ended = try await Subprocess.run(
             .name("bash"), arguments: ["-c", script],
-            environment: .inherit.updating(Dictionary(uniqueKeysWithValues: all)), input: .none,
+            environment: .inherit.updating(Dictionary(uniqueKeysWithValues: all)), input: .string(input),
             output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
         var status: Int32 = -1
         if case .exited(let code) = ended.terminationStatus { status = code }

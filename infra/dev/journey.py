@@ -387,6 +387,28 @@ def hang():
     expect_exact(SHORT)
 
 
+def backups():
+    """A brand is backed up and tried asleep; what its disk loses comes back with what came since; and back again."""
+    for slug in (SHORT, LONG):
+        fall_asleep(slug)
+        constintel("backup", "create", slug)
+        must(is_asleep(slug), f"a backup has woken {slug}")
+    constintel("backup", "verify", SHORT)
+    must(is_asleep(SHORT), f"a drill has woken {SHORT}")
+    shop = Shop(SHORT)
+    for _ in range(20):
+        shop.buy()
+    expect_exact(SHORT)
+    run(*psql_command(), "-d", database(), "-c",
+        f"delete from {schema(SHORT)}.customer_order; delete from {schema(SHORT)}.order_totals")
+    constintel("backup", "restore", SHORT, "--confirm", SHORT)
+    expect_exact(SHORT)
+    shop.buy()
+    constintel("backup", "swap-back", SHORT)
+    must(not shop.refused, f"refused: {shop.refused}")
+    expect_exact(SHORT)
+
+
 def before_cut():
     """Leaves events in the streams of one that serves and of one that sleeps; the cut comes upon it."""
     holding = held_up(SHORT, LONG)
@@ -479,7 +501,8 @@ def wake_times():
 
 
 STAGES = {stage.__name__.replace("_", "-"): stage for stage in [
-    make_brands, sleep, race_sleep, change_releases, change_daemons, hand_over, hang, wake_times, before_cut,
+    make_brands, sleep, race_sleep, change_releases, change_daemons, hand_over, hang, backups, wake_times,
+    before_cut,
     after_cut, purge]}
 
 

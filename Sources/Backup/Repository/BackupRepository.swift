@@ -46,6 +46,8 @@ package struct BackupRepository: Sendable {
     package struct Snapshot: Decodable, Sendable, Equatable {
         package let id: String
         package let time: String
+        /// Whose backup it is, as `write` was told.
+        package let hostname: String?
         package let tags: [String]?
         /// The id that it had before it was complete.
         package let original: String?
@@ -103,19 +105,34 @@ extension BackupRepository {
         }
     }
 
+    /// - Throws: `Fault.conflict` when backups of somebody else are there: of a lost installation, or of a
+    ///   brand that had the same name. To add to these would hide them.
+    package func requireOwn(_ owner: String, doing: String) async throws(Fault) {
+        guard let other = try await snapshots().first(where: { $0.hostname != owner }) else { return }
+        throw Fault(
+            .conflict, doing: doing,
+            "\(location) has backups that are another's, such as \(other.id.prefix(8)) of \(other.time): "
+                + "recover what is lost (runbooks/machine-lost.md), or move them aside")
+    }
+
     /// Writes a snapshot of what `produce` writes. It counts only once `complete` was called: a process that
-    /// dies leaves one that looks whole to restic.
+    /// dies leaves one that looks whole to restic. `produce` may be called again when somebody else has the
+    /// repository.
     ///
-    /// - Parameter tag: by which `snapshots` are recognised.
+    /// - Parameters:
+    ///   - owner: whose it is: an id that no other brand or installation has.
+    ///   - tag: by which `snapshots` are recognised.
     package func write<Value: Sendable>(
-        host: String, tag: String, _ produce: @escaping @Sendable (PipeWriter) async throws -> Value
+        owner: String, tag: String, _ produce: @escaping @Sendable (PipeWriter) async throws -> Value
     ) async throws -> (written: Written, value: Value) {
         let doing = "write the backup"
-        let (output, bytes, value) = try await restic.run(
-            [
-                "backup", "--stdin", "--stdin-filename", BackupRepository.file, "--host", host, "--tag",
-                "\(BackupRepository.partialTag),\(tag)",
-            ], doing: doing, writing: produce)
+        let arguments = [
+            "backup", "--stdin", "--stdin-filename", BackupRepository.file, "--host", owner, "--tag",
+            "\(BackupRepository.partialTag),\(tag)",
+        ]
+        let (output, bytes, value) = try await inTurn {
+            try await restic.run(arguments, doing: doing, writing: produce)
+        }
         let summaries = output.split(separator: "\n").reversed().lazy.compactMap {
             try? JSONDecoder().decode(Summary.self, from: Data($0.utf8))
         }
@@ -128,7 +145,7 @@ extension BackupRepository {
     /// All snapshots, the oldest first.
     package func snapshots() async throws(Fault) -> [Snapshot] {
         let doing = "list the backups"
-        let output = try await restic.run(["snapshots"], doing: doing)
+        let output = try await inTurn(["snapshots"], doing: doing)
         guard let found = try? JSONDecoder().decode([Snapshot].self, from: Data(output.utf8)) else {
             throw Fault(.unavailable, doing: doing, "restic's list cannot be read")
         }
@@ -140,7 +157,7 @@ extension BackupRepository {
     ///
     /// - Returns: it, and all that there are, for `expired`.
     package func complete(tag: String) async throws(Fault) -> (done: Snapshot, all: [Snapshot]) {
-        try await exclusively(
+        try await inTurn(
             [
                 "tag", "--tag", "\(BackupRepository.partialTag),\(tag)", "--set",
                 "\(BackupRepository.completeTag),\(tag)",
@@ -164,7 +181,7 @@ extension BackupRepository {
     /// Nobody else may write to the repository meanwhile.
     package func forget(_ ids: [String]) async throws(Fault) {
         guard !ids.isEmpty else { return }
-        try await exclusively(
+        try await inTurn(
             ["forget", "--prune", "--max-unused", "10%"] + ids, doing: "let go of old backups")
     }
 
@@ -193,24 +210,47 @@ extension BackupRepository {
     package func read<Value: Sendable>(
         _ snapshot: String, _ consume: @escaping @Sendable (ArchiveReader) async throws -> Value
     ) async throws -> Value {
-        try await restic.run(
-            ["dump", snapshot, "/\(BackupRepository.file)"], doing: "read the backup", reading: consume)
+        try await inTurn {
+            try await restic.run(
+                ["dump", snapshot, "/\(BackupRepository.file)"], doing: "read the backup", reading: consume)
+        }
     }
 
     /// Looks at every byte of the repository.
     ///
     /// - Throws: `Fault.unavailable` that says what is damaged.
     package func check() async throws(Fault) {
-        _ = try await restic.run(["check", "--read-data"], doing: "check the backup repository")
+        try await inTurn(["check", "--read-data"], doing: "check the backup repository")
     }
 
-    /// Runs what needs the repository alone. A lock that a process left which is no more is taken away.
-    private func exclusively(_ arguments: [String], doing: String) async throws(Fault) {
+    /// How often it is tried while another restic has the repository, and how long is paused in between.
+    private static let turns = 30
+    private static let pause = Duration.seconds(2)
+
+    /// Runs a command once no other restic is in its way. A lock that a process left which is no more is
+    /// taken away.
+    @discardableResult
+    private func inTurn(_ arguments: [String], doing: String) async throws(Fault) -> String {
         do {
-            _ = try await restic.run(arguments, doing: doing)
-        } catch let fault where ResticFailure.isLocked(fault) {
-            _ = try await restic.run(["unlock"], doing: doing)
-            _ = try await restic.run(arguments, doing: doing)
+            return try await inTurn { try await restic.run(arguments, doing: doing) }
+        } catch {
+            throw Fault.wrapping(error, doing: doing)
+        }
+    }
+
+    private func inTurn<Value>(_ body: () async throws -> Value) async throws -> Value {
+        var turn = 1
+        while true {
+            do {
+                return try await body()
+            } catch let fault as Fault where ResticFailure.isLocked(fault) {
+                guard turn < BackupRepository.turns else {
+                    throw Fault(.unavailable, doing: fault.doing, fault.detail)
+                }
+                _ = try await restic.run(["unlock"], doing: fault.doing)
+                if turn > 1 { try await Task.sleep(for: BackupRepository.pause) }
+                turn += 1
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ struct BackupGroup: AsyncParsableCommand {
             """,
         subcommands: [
             BackupCreate.self, BackupList.self, BackupVerify.self, BackupReceipt.self,
-            BackupRestoreCommand.self, BackupSwapBack.self,
+            BackupRestoreCommand.self, BackupSwapBack.self, BackupRecover.self,
         ])
 }
 
@@ -197,11 +197,39 @@ struct BackupSwapBack: BrandChangeCommand {
     }
 }
 
+struct BackupRecover: BrandChangeCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "recover",
+        abstract: "Bring back a brand of which nothing is left but what the control plane knows.",
+        discussion: """
+            'constintel platform recover' begins it for every brand of a lost installation; this tries one \
+            again. A brand whose tables are there is restored instead.
+
+            Example:
+              constintel backup recover acme
+            """)
+
+    @Argument(help: "The brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var options: ServiceOptions
+
+    func request() throws -> Request {
+        Request(.post, "/api/admin/brands/\(slug)/recover", doing: "recover '\(slug)'")
+    }
+}
+
 extension Service {
     fileprivate func showBackups(of slug: Slug, query: [(name: String, value: String)]) async throws {
         var request = Request(
             .get, "/api/admin/brands/\(slug)/backups", doing: "list the backups of '\(slug)'")
         request.query = query
+        try await showBackups(request)
+    }
+
+    /// Prints a page of backups.
+    func showBackups(_ request: Request) async throws {
         let now = surroundings.clock.now()
         try report(page: try await control.send(request), of: BackupView.self) { backups in
             Table(

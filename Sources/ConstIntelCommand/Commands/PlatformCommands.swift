@@ -13,7 +13,8 @@ struct PlatformGroup: AsyncParsableCommand {
             """,
         subcommands: [
             PlatformKeys.self, RotateMasterKey.self, RotateTokenKey.self, RotateRecoveryPassphrase.self,
-            RecoverMasterKey.self, PlatformMetrics.self, ClearAllData.self,
+            RecoverMasterKey.self, PlatformBackup.self, PlatformBackups.self, PlatformRecover.self,
+            PlatformMetrics.self, ClearAllData.self,
         ])
 }
 

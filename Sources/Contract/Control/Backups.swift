@@ -165,3 +165,16 @@ public struct BackupChoice: JSONBody {
 
     public init(backup: OperationID? = nil) { self.backup = backup }
 }
+
+/// The answer of `POST /api/admin/platform/recover`.
+public struct PlatformRecovered: Codable, Sendable, Equatable {
+    /// The moment that the control plane's backup shows.
+    public var takenAt: Timestamp
+    /// Brands that are being recovered, each by an operation `brand.recover`.
+    public var brands: [String]
+
+    public init(takenAt: Timestamp, brands: [String]) {
+        self.takenAt = takenAt
+        self.brands = brands
+    }
+}

@@ -34,7 +34,11 @@ struct BackingUp: Sendable {
         } perform: { context in
             let slug = try context.brandOfBackup
             let instance = try await instances.store.instance(slug)
-            try await repositories.brand(slug).prepare()
+            let repository = repositories.brand(slug)
+            try await repository.prepare()
+            if try await store.backup(of: slug) == nil {
+                try await repository.requireOwn("\(instance.brand)", doing: "back the brand up")
+            }
             return ["brand": "\(instance.brand)"]
         } undo: { _ in
         }
@@ -52,32 +56,56 @@ struct BackingUp: Sendable {
         } perform: { context in
             try await write(context)
         } undo: { context in
-            // What cannot be taken away now counts for nothing, and the next backup takes it away.
-            let repository = repositories.brand(try context.brandOfBackup)
-            do throws(Fault) {
-                let left = try await repository.snapshots().filter { $0.has(context.operation.tag) }
-                try await repository.forget(left.map(\.id))
-            } catch {
-                context.logger.warning("could not take a half-written backup away: \(error)")
-            }
+            await BackingUp.withdraw(context, from: repositories.brand(try context.brandOfBackup))
         }
+    }
+
+    /// Takes away what the operation has written. What cannot be taken away now counts for nothing, and the
+    /// next backup takes it away.
+    static func withdraw(_ context: StepContext, from repository: BackupRepository) async {
+        do throws(Fault) {
+            let left = try await repository.snapshots().filter { $0.has(context.operation.tag) }
+            try await repository.forget(left.map(\.id))
+        } catch {
+            context.logger.warning("could not take a half-written backup away: \(error)")
+        }
+    }
+
+    /// What the step `write` leaves.
+    static func output(
+        _ written: BackupRepository.Written, _ manifest: BackupManifest
+    ) throws -> Step.Output {
+        [
+            "bytes": "\(written.bytes)", "added": "\(written.added)", "rows": "\(manifest.rows)",
+            "takenAt": "\(manifest.takenAt)", "hash": BackupManifest.hash(try manifest.encoded()),
+            "totals": String(decoding: try JSONEncoder().encode(manifest.totals), as: UTF8.self),
+        ]
+    }
+
+    /// The row of what the step `write` has left.
+    static func backup(
+        _ context: StepContext, _ snapshot: BackupRepository.Snapshot, at now: Timestamp
+    ) throws -> BackupStore.Backup {
+        func output(_ key: String) throws -> String { try context.output(key, of: "write") }
+        func number(_ key: String) throws -> Int64 { Int64(try output(key)) ?? 0 }
+        return BackupStore.Backup(
+            id: context.operation, snapshot: snapshot.id,
+            takenAt: Timestamp(rfc3339: try output("takenAt")) ?? now, manifestHash: try output("hash"),
+            rows: try number("rows"), bytes: try number("bytes"), addedBytes: try number("added"),
+            totals: try JSONDecoder().decode(
+                BackupManifest.Totals.self, from: Data(output("totals").utf8)))
     }
 
     private func write(_ context: StepContext) async throws -> Step.Output {
         let slug = try context.brandOfBackup
         let brand = try context.brand(of: "prepare")
         let (written, manifest) = try await repositories.brand(slug).write(
-            host: slug.text, tag: context.operation.tag
+            owner: "\(brand)", tag: context.operation.tag
         ) { pipe in
             try await archive.write(slug, brand, to: pipe, report: context.report)
         }
         try Failpoint.effect()
-        return [
-            "bytes": "\(written.bytes)", "added": "\(written.added)",
-            "rows": "\(manifest.rows)", "takenAt": "\(manifest.takenAt)",
-            "hash": BackupManifest.hash(try manifest.encoded()),
-            "totals": String(decoding: try JSONEncoder().encode(manifest.totals), as: UTF8.self),
-        ]
+        return try BackingUp.output(written, manifest)
     }
 
     private var keep: Step {
@@ -85,19 +113,9 @@ struct BackingUp: Sendable {
             [PlannedEffect("control database", "insert backup of '\(try context.brandOfBackup)'")]
         } perform: { context in
             let slug = try context.brandOfBackup
-            func output(_ key: String) throws -> String { try context.output(key, of: "write") }
-            func number(_ key: String) throws -> Int64 { Int64(try output(key)) ?? 0 }
             let (snapshot, all) = try await repositories.brand(slug).complete(tag: context.operation.tag)
             try Failpoint.effect()
-            try await store.insert(
-                .init(
-                    id: context.operation, snapshot: snapshot.id,
-                    takenAt: Timestamp(rfc3339: output("takenAt")) ?? store.clock.now(),
-                    manifestHash: output("hash"), rows: number("rows"), bytes: number("bytes"),
-                    addedBytes: number("added"),
-                    totals: JSONDecoder().decode(
-                        BackupManifest.Totals.self, from: Data(output("totals").utf8))),
-                of: slug)
+            try await store.insert(BackingUp.backup(context, snapshot, at: store.clock.now()), of: slug)
             let oldest = store.clock.now() - .days(try await keepDays(slug))
             let expired = BackupRepository.expired(all, before: oldest).map(\.id)
             return ["expired": expired.joined(separator: " ")]
@@ -117,7 +135,7 @@ struct BackingUp: Sendable {
             let expired = try context.output("expired", of: "keep").split(separator: " ").map(String.init)
             do {
                 try await repositories.brand(slug).forget(expired)
-                try await store.delete(snapshots: expired, of: slug)
+                try await store.delete(snapshots: expired)
                 return [:]
             } catch let fault as Fault {
                 context.logger.warning("could not let go of old backups: \(fault)")
@@ -141,6 +159,9 @@ struct BackupRepositories: Sendable {
 
     /// The brand's own.
     func brand(_ slug: Slug) -> BackupRepository { BackupRepository("brands/\(slug)", settings) }
+
+    /// The control plane's.
+    var control: BackupRepository { BackupRepository("control", settings) }
 }
 
 extension UUIDv7 {

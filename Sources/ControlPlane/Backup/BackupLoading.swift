@@ -56,7 +56,8 @@ struct BackupLoading: Sendable {
             guard member.name == "backup.json" else { continue }
             let head = try BackupManifest(encoded: member.content)
             guard head.brandId == instance.brand else {
-                throw damaged("it is a backup of '\(head.slug)' (\(head.brandId)), another brand")
+                let owner = head.brandId.map { "\($0)" } ?? "no brand"
+                throw damaged("it is a backup of '\(head.slug)' (\(owner)), another brand")
             }
             guard head.schemaVersion == TenantSchema.version else {
                 throw damaged(

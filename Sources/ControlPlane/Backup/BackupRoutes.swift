@@ -12,6 +12,7 @@ struct BackupRoutes: Sendable {
 
     func add(to admin: RouterGroup<WebContext>) {
         addLists(to: admin)
+        addRecovery(to: admin)
         admin.post("brands/:slug/backups") { request, context in
             let doing = "back the brand up"
             let slug = try context.slug(doing: doing)
@@ -56,24 +57,25 @@ struct BackupRoutes: Sendable {
         }
     }
 
+    private func addRecovery(to admin: RouterGroup<WebContext>) {
+        admin.post("brands/:slug/recover") { request, context in
+            let slug = try context.slug(doing: Recovering.doing)
+            let change = try await request.change(context, .operate, doing: Recovering.doing)
+            return try await changes.operation(change) {
+                try await OperationPlan(of: backups.recovery, on: slug, input: [:])
+            } begin: { transaction in
+                try await backups.recover(slug, by: change.requestedBy, in: transaction)
+            }
+        }
+    }
+
     private func addLists(to admin: RouterGroup<WebContext>) {
         admin.get("brands/:slug/backups") { request, context in
             let doing = "list the backups"
             let slug = try context.slug(doing: doing)
             try context.authenticated(doing: doing).require(.readBrand(slug.text), doing: doing)
             _ = try await brands.show(slug.text)
-            let limit = try request.pageLimit(doing: doing)
-            let cursor = try request.cursor(doing: doing).map { cursor in
-                guard let id = UUIDv7(cursor.position) else {
-                    throw Fault(
-                        .invalid, doing: doing, "expected a nextCursor of an earlier page", field: "cursor")
-                }
-                return id
-            }
-            let found = try await backups.store.list(of: slug, before: cursor, limit: limit + 1)
-            let items = Array(found.prefix(limit))
-            let next = found.count > limit ? Cursor(items.last.map { "\($0.id)" }).text : nil
-            return try WebResponse.json(Page(items: items, nextCursor: next))
+            return try await backups.page(of: slug, request, doing: doing)
         }
         admin.get("brands/:slug/backups/receipt") { _, context in
             let doing = "show the receipt"
@@ -81,6 +83,64 @@ struct BackupRoutes: Sendable {
             try context.authenticated(doing: doing).require(.readBrand(slug.text), doing: doing)
             _ = try await brands.show(slug.text)
             return try WebResponse.json(try await backups.receipt(slug))
+        }
+    }
+}
+
+extension Backups {
+    /// A page of the brand's backups, or, for nil, of the control plane's own.
+    fileprivate func page(of slug: Slug?, _ request: Request, doing: String) async throws -> Response {
+        let limit = try request.pageLimit(doing: doing)
+        let cursor = try request.cursor(doing: doing).map { cursor in
+            guard let id = UUIDv7(cursor.position) else {
+                throw Fault(
+                    .invalid, doing: doing, "expected a nextCursor of an earlier page", field: "cursor")
+            }
+            return id
+        }
+        let found = try await store.list(of: slug, before: cursor, limit: limit + 1)
+        let items = Array(found.prefix(limit))
+        let next = found.count > limit ? Cursor(items.last.map { "\($0.id)" }).text : nil
+        return try WebResponse.json(Page(items: items, nextCursor: next))
+    }
+}
+
+/// Backups of the control plane itself, and bringing a lost installation back: below `/api/admin/platform`.
+struct ControlBackupRoutes: Sendable {
+    let backups: Backups
+    let recovery: PlatformRecovery
+    let changes: Changes
+
+    func add(to admin: RouterGroup<WebContext>) {
+        admin.get("platform/backups") { request, context in
+            let doing = "list the backups"
+            try context.authenticated(doing: doing).require(.readPlatform, doing: doing)
+            return try await backups.page(of: nil, request, doing: doing)
+        }
+        admin.post("platform/backups") { request, context in
+            let change = try await request.change(context, .operate, doing: "back the control plane up")
+            return try await changes.operation(change) {
+                try await OperationPlan(of: backups.controlBackup, on: ControlBackingUp.subject)
+            } begin: { transaction in
+                try await backups.backUpControl(by: change.requestedBy, in: transaction)
+            }
+        }
+        admin.post("platform/recover") { request, context in
+            let change = try await request.change(context, .changePlatform, doing: PlatformRecovery.doing)
+            return try await changes.answer(change) {
+                OperationPlan(
+                    kind: "platform.recover", subject: "platform",
+                    effects: [
+                        ("backup repository", "read the newest backup of the control plane"),
+                        ("control database", "put its rows in the place of a new installation's"),
+                        ("files", "write the installation's own keys"),
+                        ("control database", "begin brand.recover for every brand"),
+                    ])
+            } _: { transaction in
+                try await recovery.recover(by: change.requestedBy, in: transaction)
+            } then: { _ in
+                changes.executor.poke()
+            }
         }
     }
 }

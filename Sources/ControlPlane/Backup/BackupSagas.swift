@@ -7,8 +7,12 @@ struct BackupSagas: Sendable {
     let backingUp: BackingUp
     let drill: Drill
     let restoring: Restoring
+    let recovering: Recovering
+    let control: ControlBackingUp
 
-    init(_ foundations: ControlPlane.Foundations, _ instances: Instances) {
+    init(
+        _ foundations: ControlPlane.Foundations, _ instances: Instances, _ streamUsers: StreamUsers
+    ) {
         let store = BackupStore(pool: foundations.control, clock: foundations.clock)
         let tables = TenantArchiveStore(tenants: instances.tenants)
         let scratch = ScratchSchemaStore(tenants: instances.tenants)
@@ -29,10 +33,23 @@ struct BackupSagas: Sendable {
             formers: FormerSchemaStore(pool: foundations.control, clock: foundations.clock),
             repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: instances.tenants),
             refolder: refolder, redis: foundations.redis)
+        recovering = Recovering(
+            instances: instances, streamUsers: streamUsers, keys: foundations.keys,
+            repositories: repositories, scratch: scratch, redis: foundations.redis)
+        control = ControlBackingUp(
+            tables: ControlTablesStore(pool: foundations.control, clock: foundations.clock),
+            keys: foundations.keys, store: store, repositories: repositories)
     }
 
     /// Every kind.
-    var all: [Saga] { [backingUp.saga, drill.saga] + restoring.sagas }
+    var all: [Saga] { [backingUp.saga, drill.saga, control.saga, recovering.saga] + restoring.sagas }
+
+    /// What brings a lost installation back.
+    func recovery(_ backups: Backups) -> PlatformRecovery {
+        PlatformRecovery(
+            tables: control.tables, keys: control.keys, repositories: control.repositories,
+            operations: backups)
+    }
 
     /// What begins them.
     func backups(
@@ -42,7 +59,8 @@ struct BackupSagas: Sendable {
             store: backingUp.store, receipts: drill.receipts, formers: restoring.formers,
             scratch: drill.scratch, intents: intents, operations: operations, executor: executor,
             backingUp: backingUp.saga, drill: drill.saga, restore: restoring.restore,
-            swapBack: restoring.swapBack, receiptKey: drill.key.publicKey, clock: intents.clock)
+            swapBack: restoring.swapBack, recovery: recovering.saga, controlBackup: control.saga,
+            tenants: restoring.instances.tenants, receiptKey: drill.key.publicKey, clock: intents.clock)
     }
 }
 

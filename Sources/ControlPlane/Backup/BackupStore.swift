@@ -21,7 +21,9 @@ struct BackupStore: Sendable {
     }
 
     /// Keeps a backup that was written; one that is kept already stays.
-    func insert(_ backup: Backup, of slug: Slug) async throws {
+    ///
+    /// - Parameter slug: nil for the control plane's own.
+    func insert(_ backup: Backup, of slug: Slug?) async throws {
         try await pool.run(
             """
             insert into backup (id, brand_id, snapshot, taken_at, written_at, rows, bytes, added_bytes,
@@ -29,7 +31,8 @@ struct BackupStore: Sendable {
             select \(backup.id), brand.id, \(backup.snapshot), \(backup.takenAt), \(clock.now()),
                 \(backup.rows), \(backup.bytes), \(backup.addedBytes), \(backup.manifestHash),
                 \(try JSONB(encoding: backup.totals))
-            from brand where slug = \(slug)
+            from (select) as one left join brand on slug = \(slug)
+            where \(slug)::text is null or brand.id is not null
             on conflict (id) do update set snapshot = excluded.snapshot
             """)
     }
@@ -39,13 +42,15 @@ struct BackupStore: Sendable {
         try await pool.run("delete from backup where id = \(id)")
     }
 
-    /// Forgets the backups of a brand with these snapshots.
-    func delete(snapshots: [String], of slug: Slug) async throws {
-        try await pool.run(
-            """
-            delete from backup using brand
-            where brand.id = brand_id and slug = \(slug) and snapshot = any(\(snapshots))
-            """)
+    /// Forgets the backups with these snapshots.
+    func delete(snapshots: [String]) async throws {
+        try await pool.run("delete from backup where snapshot = any(\(snapshots))")
+    }
+
+    /// When the control plane was last backed up.
+    func newestOfControl() async throws -> Timestamp? {
+        try await pool.run("select max(taken_at) from backup where brand_id is null")[0]
+            .decode(0, as: Timestamp?.self)
     }
 
     /// The newest backup, or the one of this id.
@@ -73,17 +78,18 @@ struct BackupStore: Sendable {
 
     /// Backups of a brand, the newest first, taken before `cursor` where it is given; each with its last
     /// drill.
-    func list(of slug: Slug, before cursor: UUIDv7?, limit: Int) async throws -> [BackupView] {
+    /// Those of the control plane itself for nil.
+    func list(of slug: Slug?, before cursor: UUIDv7?, limit: Int) async throws -> [BackupView] {
         try await pool.run(
             """
             select backup.id, taken_at, written_at, rows, bytes, added_bytes, totals, receipt.at,
                 receipt.is_passed, receipt.failure
-            from backup join brand on brand.id = brand_id
+            from backup left join brand on brand.id = brand_id
             left join lateral (
                 select at, is_passed, failure from backup_receipt
                 where backup_id = backup.id order by at desc, id desc limit 1
             ) as receipt on true
-            where slug = \(slug) and (\(cursor)::uuid is null or backup.id < \(cursor))
+            where slug is not distinct from \(slug) and (\(cursor)::uuid is null or backup.id < \(cursor))
             order by backup.id desc limit \(limit)
             """
         ).map { row in

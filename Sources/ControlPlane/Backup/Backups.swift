@@ -19,6 +19,9 @@ struct Backups: Sendable {
     let drill: Saga
     let restore: Saga
     let swapBack: Saga
+    let recovery: Saga
+    let controlBackup: Saga
+    let tenants: TenantStore
     let receiptKey: VerifyingKey
     let clock: any WallClock
 
@@ -75,6 +78,28 @@ struct Backups: Sendable {
     func planSwapBack(_ slug: Slug) async throws -> OperationPlan {
         try await intents.pool.transaction { try await checkSwapBack(slug, in: $0) }
         return try await OperationPlan(of: swapBack, on: slug, input: [:])
+    }
+
+    /// Begins to bring back a brand of which nothing is left but what the control plane knows.
+    ///
+    /// - Throws: `Fault.conflict` when its schema is there: that is restored instead.
+    func recover(
+        _ slug: Slug, by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
+        _ = try await intents.read(slug, in: transaction)
+        guard try await !tenants.hasSchema(slug) else {
+            throw Fault(
+                .conflict, doing: Recovering.doing,
+                "its schema is there; 'constintel backup restore' brings back an earlier state of it")
+        }
+        return try await begin(recovery, slug.text, [:], by: principal, in: transaction)
+    }
+
+    /// Begins a backup of the control plane itself.
+    func backUpControl(
+        by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
+        try await begin(controlBackup, ControlBackingUp.subject, [:], by: principal, in: transaction)
     }
 
     /// The newest receipt of the brand.
@@ -170,6 +195,22 @@ extension Backups {
         } begin: { slug, transaction in
             try await backUp(slug, by: "constinteld", in: transaction)
         }
+    }
+
+    /// Begins a backup of the control plane when one is due, and gives whether.
+    func backUpControlDue(logger: Logger) async throws -> Bool {
+        let last = try await store.newestOfControl()
+        let now = clock.now()
+        if let last, last <= now, now - last < ControlBackingUp.period { return false }
+        do {
+            _ = try await intents.pool.transaction {
+                try await backUpControl(by: "constinteld", in: $0)
+            }
+        } catch let fault as Fault where fault.code == .conflict {
+            return false
+        }
+        executor.poke()
+        return true
     }
 
     /// Begins the drills that are due, and gives how many.

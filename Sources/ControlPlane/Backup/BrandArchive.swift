@@ -41,7 +41,7 @@ struct BrandArchive: Sendable {
         return try await tables.viewing(slug, schema: slug.schemaName) { view in
             let oid = try await tables.oid(view)
             var manifest = BackupManifest(
-                slug: slug, brand: brand, schemaVersion: TenantSchema.version, release: Release.current,
+                slug: slug.text, brand: brand, schemaVersion: TenantSchema.version, release: Release.current,
                 takenAt: tables.tenants.clock.now())
             manifest.streams = streams
             manifest.months = try await tables.months(view)
@@ -58,6 +58,7 @@ struct BrandArchive: Sendable {
                 }
                 manifest.control.append(table)
             }
+            try Failpoint.hit("brand.backup.write.half")
             manifest.tables = try await tables.pieces(view, report: report) { table, content in
                 try await archive.add(content, of: table, in: "tables")
             }

@@ -129,6 +129,11 @@ struct TenantStore: Sendable {
         }
     }
 
+    /// Whether there is a schema of the brand's name.
+    func hasSchema(_ slug: Slug) async throws -> Bool {
+        try await !pool.run("select from pg_namespace where nspname = \(slug.schemaName)").isEmpty
+    }
+
     /// Drops the schema with everything in it.
     func dropSchema(_ slug: Slug, of brand: BrandID) async throws {
         try await changing { transaction in

@@ -75,7 +75,10 @@ extension Job {
         Job(
             name: "backups", summary: "begins the backups that are due by brands' plans", every: .seconds(60)
         ) {
-            ["brands": try await backups.backUpDue(logger: logger)]
+            [
+                "control": try await backups.backUpControlDue(logger: logger) ? 1 : 0,
+                "brands": try await backups.backUpDue(logger: logger),
+            ]
         }
     }
 

@@ -171,12 +171,17 @@ extension Lifecycle {
 extension OperationPlan {
     /// What `saga` would do to the brand.
     init(of saga: Saga, on slug: Slug, input: Workflow.Step.Output) async throws {
+        try await self.init(of: saga, on: slug.text, input: input)
+    }
+
+    /// The same of a saga that need not be about a brand.
+    init(of saga: Saga, on subject: String, input: Workflow.Step.Output = [:]) async throws {
         let silent = Logger(label: "plan") { _ in SwiftLogNoOpLogHandler() }
-        let steps = try await saga.plan(subject: slug.text, input: input, logger: silent).map { step in
+        let steps = try await saga.plan(subject: subject, input: input, logger: silent).map { step in
             Step(
                 name: step.name, isReversible: step.isReversible,
                 effects: step.effects.map { Effect(target: $0.target, action: $0.action) })
         }.filter { !$0.effects.isEmpty }
-        self.init(kind: saga.kind, subject: slug.text, steps: steps)
+        self.init(kind: saga.kind, subject: subject, steps: steps)
     }
 }

@@ -11,6 +11,7 @@ protocol AdminRoutes: Sendable {
 
 extension AuditRoutes: AdminRoutes {}
 extension BackupRoutes: AdminRoutes {}
+extension ControlBackupRoutes: AdminRoutes {}
 extension BrandMetricsRoutes: AdminRoutes {}
 extension BrandRoutes: AdminRoutes {}
 extension CheckRoutes: AdminRoutes {}
@@ -66,6 +67,7 @@ extension ControlPlane {
             BrandRoutes(brands: brands, changes: changes),
             LifecycleRoutes(lifecycle: lifecycle, changes: changes, clock: clock),
             BackupRoutes(backups: backups, brands: brands, changes: changes),
+            ControlBackupRoutes(backups: backups, recovery: recovery, changes: changes),
             SettingsRoutes(lifecycle: lifecycle, changes: changes),
             PlanRoutes(plans: plans, usage: usage, changes: changes),
             KeyRoutes(brands: brands, keys: keys, changes: changes),

@@ -32,6 +32,7 @@ struct ControlPlane: Sendable {
     let markets: Markets
     let jobs: Jobs
     let backups: Backups
+    let recovery: PlatformRecovery
     let keyRotation: KeyRotation
     let checks: Checks
     /// What is followed at present, over all listeners.
@@ -41,21 +42,19 @@ struct ControlPlane: Sendable {
     init(_ foundations: Foundations) {
         self.foundations = foundations
         let (control, clock, logger) = (foundations.control, foundations.clock, foundations.logger)
-        let (brandStore, intents) = (
-            BrandStore(pool: control, clock: clock), BrandIntentStore(pool: control, clock: clock)
-        )
+        let brandStore = BrandStore(pool: control, clock: clock)
+        let intents = BrandIntentStore(pool: control, clock: clock)
         instances = ControlPlane.instances(foundations)
         let streamUsers = StreamUsers(client: foundations.redis, logger: logger)
         operations = OperationStore(pool: control, clock: clock)
         idempotency = IdempotencyStore(pool: control, clock: clock, hashKey: foundations.keys.requestHashKey)
         audit = Audit(store: AuditStore(pool: control), clock: clock, logger: logger)
         users = Users(store: UserStore(pool: control, clock: clock), passwords: PasswordWorker())
-        provisioning =
-            Provisioning(
-                brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys
-            ).saga
+        let provisioner = Provisioning(
+            brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys)
+        provisioning = provisioner.saga
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
-        let backupSagas = BackupSagas(foundations, instances)
+        let backupSagas = BackupSagas(foundations, instances, streamUsers)
         let purging = Purging(
             intents: intents, instances: instances, streamUsers: streamUsers,
             repositories: backupSagas.backingUp.repositories)
@@ -76,6 +75,7 @@ struct ControlPlane: Sendable {
             purging: purging, releases: instances.releases, usage: usage,
             settings: SettingsStore(pool: control), clock: clock)
         backups = backupSagas.backups(intents, operations, executor)
+        recovery = backupSagas.recovery(backups)
         let tokens = RefreshTokenStore(pool: control, clock: clock)
         sessions = ControlPlane.sessions(foundations, users, tokens, brandStore)
         (daily, markets) = ControlPlane.metrics(foundations)

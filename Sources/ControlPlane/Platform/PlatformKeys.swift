@@ -119,6 +119,47 @@ extension PlatformKeys {
         state.withLock { $0.tokens = tokens }
     }
 
+    /// What a backup holds of the keys: the master key as only the recovery passphrase opens it, the others
+    /// sealed under the master key.
+    func archived() throws -> [(name: String, content: [UInt8])] {
+        let sealer = sealer
+        var found = try KeyFiles.own.compactMap { name in
+            try files.bytes(name).map {
+                (name + ".sealed", Array(sealer.seal($0, for: PlatformKeys.context(name)).text.utf8))
+            }
+        }
+        if let wrap = try files.bytes("master.key.recovery") { found.append(("master.key.recovery", wrap)) }
+        return found
+    }
+
+    /// The installation's own keys out of what `archived` has made.
+    ///
+    /// - Throws: `Fault.conflict` when the master key here is not the one that sealed them.
+    func opened(_ archived: [String: [UInt8]], doing: String) throws(Fault) -> [String: [UInt8]] {
+        var opened: [String: [UInt8]] = [:]
+        for name in KeyFiles.own {
+            guard let sealed = archived[name + ".sealed"] else { continue }
+            do throws(SealingError) {
+                opened[name] = try sealer.openBytes(
+                    SealedSecret(text: String(decoding: sealed, as: UTF8.self)),
+                    for: PlatformKeys.context(name))
+            } catch {
+                throw Fault(
+                    .conflict, doing: doing,
+                    "the master key here is not the lost installation's: bring that back first with "
+                        + "'constintel platform recover-master-key'; runbooks/machine-lost.md", cause: error)
+            }
+        }
+        return opened
+    }
+
+    /// Writes the installation's own keys; they are used from the next start on.
+    func keep(_ own: [String: [UInt8]]) throws(Fault) {
+        for (name, bytes) in own { try files.keep(bytes, as: name) }
+    }
+
+    private static func context(_ name: String) -> String { "platform/backup/\(name)" }
+
     private func keep(_ masterKeys: [[UInt8]]) throws(Fault) {
         let sealer = try Sealer(masterKey: masterKeys[0], formerKeys: Array(masterKeys.dropFirst()))
         try PrivateFile.write(masterKeys.flatMap(\.self), to: files.masterKeyPath)
@@ -145,6 +186,16 @@ extension PlatformKeys {
 /// The files in `secrets/`.
 private struct KeyFiles: Sendable {
     let directory: String
+
+    /// The files that are sealed for a backup.
+    static let own = ["token-keys.json", "receipt.key", "request-hash.key"]
+
+    /// The bytes of one of the files.
+    func bytes(_ name: String) throws(Fault) -> [UInt8]? { try PrivateFile.read("\(directory)/\(name)") }
+
+    func keep(_ bytes: [UInt8], as name: String) throws(Fault) {
+        try PrivateFile.write(bytes, to: "\(directory)/\(name)")
+    }
 
     var masterKeyPath: String { "\(directory)/master.key" }
     var backupPasswordPath: String { "\(directory)/backup.password" }

@@ -331,11 +331,12 @@ create table market_publication (
 );
 create index market_publication_month on market_publication (month desc, industry, currency);
 
--- Backups of brands that were written to their end, as their repositories have them.
+-- Backups that were written to their end, as their repositories have them.
 create table backup (
     -- The operation that wrote it.
     id uuid primary key,
-    brand_id uuid not null references brand (id) on delete cascade,
+    -- Null for the control plane's own.
+    brand_id uuid references brand (id) on delete cascade,
     -- What the repository calls it.
     snapshot text not null unique,
     -- When its view of the brand began, and when it was written.

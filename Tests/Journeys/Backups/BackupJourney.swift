@@ -2,11 +2,12 @@ import Contract
 import Foundation
 import Kernel
 import Postgres
+import Subprocess
 import TestSupport
 import Testing
 
-/// A shop whose data is lost and comes back, with the real processes: from a backup with what came since, as it
-/// was then, and back again.
+/// A shop whose data is lost and comes back, with the real processes: from a backup with what came since, as
+/// it was then, and back again.
 @Suite("A shop is backed up and restored", .serialized)
 struct BackupJourney {
     @Test("a restore brings back what was there and what came since, and swapping back undoes it")
@@ -99,6 +100,54 @@ struct BackupJourney {
             #expect(found == expected)
         }
     }
+
+    @Test("a lost machine comes back on another with its repositories, their password and the passphrase")
+    func machineLost() async throws {
+        let workload = Workload(steps: 1, rowsPerStep: 300, eventsPerStep: 100, seed: 8)
+        try await Shop.with { lost in
+            let key = try await lost.key()
+            try await workload.perform(0, in: lost)
+            let expected = try await lost.tables(after: workload, steps: 1)
+            let made = try await lost.done("platform", "rotate-recovery-passphrase", "--output", "json")
+            let passphrase = try JSONDecoder().decode(
+                RecoveryPassphraseView.self, from: Data(made.output.utf8)
+            ).passphrase
+            try await lost.done("brand", "create", "empty")
+            for brand in ["demo", "empty"] { try await lost.done("backup", "create", brand) }
+            try await lost.done("platform", "backup")
+            await lost.installation.killEverything()
+
+            let directory = lost.installation.directory
+            let (backups, password) = ("\(directory)/backups", "\(directory)/secrets/backup.password")
+            let new = Shop(
+                installation: try Installation(environment: [
+                    "CONSTINTEL_BACKUPS": backups, "CONSTINTEL_BACKUPS_PASSWORD_FILE": password,
+                ]))
+            do {
+                let variables = new.installation.variables.merging([
+                    "BACKUPS": backups, "PASSWORD": password, "STATE": new.installation.directory,
+                ]) { $1 }
+                let page = try Runbook("machine-lost")
+                let wrong = try await page.run(0..<1, with: variables, input: "not it\n")
+                #expect(wrong.status != 0 && wrong.errors.contains("this passphrase does not open"))
+                let key1 = try await page.run(0..<1, with: variables, input: passphrase + "\n")
+                #expect(key1.status == 0, "\(key1.errors)")
+                try await new.installation.start()
+                let rest = try await page.run(1..<3, with: variables)
+                #expect(rest.status == 0, "\(rest.output)\(rest.errors)\n\(new.installation.logTail)")
+                await new.installation.killDaemon()
+                try await new.installation.start()
+                #expect(try await new.tables(after: workload, steps: 1) == expected)
+                #expect(try await new.isAnswered(with: key))
+                let again = try await new.installation.run("platform", "recover")
+                #expect(again.status == 1 && again.errors.contains("this installation has brands"))
+            } catch {
+                await new.installation.remove()
+                throw error
+            }
+            await new.installation.remove()
+        }
+    }
 }
 
 extension TenantTables {
@@ -115,6 +164,17 @@ extension Shop {
             throw Failure("\(arguments): \(answer.output)\(answer.errors)\n\(installation.logTail)")
         }
         return answer
+    }
+
+    /// Whether the edge answers a request with this key of the brand.
+    func isAnswered(with key: String) async throws -> Bool {
+        let answer = try await Subprocess.run(
+            .name("curl"),
+            arguments: [
+                "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Authorization: Bearer \(key)",
+                "http://\(installation.edge)/api/monitoring/stats",
+            ], input: .none, output: .string(limit: 100), error: .discarded)
+        return answer.standardOutput == "200"
     }
 
     /// Sends one purchase.
