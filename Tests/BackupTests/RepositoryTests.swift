@@ -79,7 +79,7 @@ struct RepositoryTests {
         #expect(first.added >= 3_000_000)
         let again = try await write(content, tag: "operation=2", to: repository)
         #expect(again.added < 20_000)
-        let snapshot = try await repository.complete(tag: "operation=1").done
+        let snapshot = try await repository.complete(tag: "operation=1", snapshot: first.snapshot).done
         let found = try await members(snapshot.id, in: repository)
         #expect(found.count == 4)
         #expect(found["tables/a/1.copy"] == Self.noise && found["README"] == [] && found["b"] == [1, 2, 3])
@@ -90,7 +90,7 @@ struct RepositoryTests {
         }
         #expect(other?.code == .conflict)
         // Only the one counts, also when it is said again.
-        #expect(try await repository.complete(tag: "operation=1").done == snapshot)
+        #expect(try await repository.complete(tag: "operation=1", snapshot: first.snapshot).done == snapshot)
         #expect(try await repository.snapshots().filter(\.isComplete).map(\.id) == [snapshot.id])
         try await repository.check()
     }
@@ -118,9 +118,10 @@ struct RepositoryTests {
         let repository = place.repository
         try await repository.prepare()
         for number in 1...3 {
-            _ = try await write([("a", [UInt8(number)])], tag: "operation=\(number)", to: repository)
+            let tag = "operation=\(number)"
+            let written = try await write([("a", [UInt8(number)])], tag: tag, to: repository)
+            if number < 3 { _ = try await repository.complete(tag: tag, snapshot: written.snapshot) }
         }
-        for number in 1...2 { _ = try await repository.complete(tag: "operation=\(number)") }
         func expired(before oldest: Timestamp) async throws -> [String] {
             BackupRepository.expired(try await repository.snapshots(), before: oldest).map(\.id)
         }
@@ -143,8 +144,8 @@ struct RepositoryTests {
         defer { place.remove() }
         let repository = place.repository
         try await repository.prepare()
-        _ = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
-        let snapshot = try await repository.complete(tag: "operation=1").done
+        let written = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
+        let snapshot = try await repository.complete(tag: "operation=1", snapshot: written.snapshot).done
         try await repository.check()
         var (tried, found) = (0, 0)
         for pack in place.packs() {
@@ -171,8 +172,8 @@ struct RepositoryTests {
         let missing = await #expect(throws: Fault.self) { try await repository.snapshots() }
         #expect(missing?.code == .notFound)
         try await repository.prepare()
-        _ = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
-        let snapshot = try await repository.complete(tag: "operation=1").done
+        let written = try await write([("a", Self.noise)], tag: "operation=1", to: repository)
+        let snapshot = try await repository.complete(tag: "operation=1", snapshot: written.snapshot).done
         try Data("other".utf8).write(to: URL(fileURLWithPath: "\(place.root)/password"))
         let wrong = await #expect(throws: Fault.self) { try await repository.snapshots() }
         #expect(wrong?.code == .forbidden && wrong?.detail == "the repository's password is another one")

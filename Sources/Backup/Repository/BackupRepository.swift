@@ -36,7 +36,7 @@ package struct BackupRepository: Sendable {
 
     private let restic: Restic
     /// For people.
-    package var location: String { restic.location }
+    package var location: String { restic.location.replacing(#/\/\/[^\/@]*@/#, with: "//") }
 
     package init(_ name: String, _ settings: Settings) {
         restic = Restic(settings: settings, location: "\(settings.base)/\(name)")
@@ -88,7 +88,9 @@ extension BackupRepository {
     /// Makes the repository when there is none.
     package func prepare() async throws(Fault) {
         // Each call of restic derives a key from the password, which is made to take its time.
-        if restic.settings.isLocal, FileManager.default.fileExists(atPath: "\(location)/config") { return }
+        if restic.settings.isLocal, FileManager.default.fileExists(atPath: "\(restic.location)/config") {
+            return
+        }
         do {
             _ = try await restic.run(["cat", "config"], doing: "open the backup repository")
         } catch let fault where ResticFailure.isMissing(fault) {
@@ -156,14 +158,19 @@ extension BackupRepository {
     /// complete already stays.
     ///
     /// - Returns: it, and all that there are, for `expired`.
-    package func complete(tag: String) async throws(Fault) -> (done: Snapshot, all: [Snapshot]) {
-        try await inTurn(
-            [
-                "tag", "--tag", "\(BackupRepository.partialTag),\(tag)", "--set",
-                "\(BackupRepository.completeTag),\(tag)",
-            ], doing: "mark the backup as complete")
+    package func complete(
+        tag: String, snapshot: String
+    ) async throws(Fault) -> (done: Snapshot, all: [Snapshot]) {
+        func written(_ all: [Snapshot]) -> Snapshot? {
+            all.last { $0.isComplete && $0.original?.hasPrefix(snapshot) == true }
+        }
+        let marking = ["tag", "--set", "\(BackupRepository.completeTag),\(tag)", snapshot]
+        // Done before, restic finds none of this id any more.
+        do throws(Fault) { try await inTurn(marking, doing: "mark the backup as complete") } catch {
+            guard written(try await snapshots()) != nil else { throw error }
+        }
         let all = try await snapshots()
-        guard let done = all.last(where: { $0.has(tag) && $0.isComplete }) else {
+        guard let done = written(all) else {
             throw Fault(.unavailable, doing: "mark the backup as complete", "it is not there any more")
         }
         return (done, all)
@@ -198,7 +205,7 @@ extension BackupRepository {
             return
         }
         do {
-            try FileManager.default.removeItem(atPath: location)
+            try FileManager.default.removeItem(atPath: restic.location)
         } catch CocoaError.fileNoSuchFile {
             return
         } catch {

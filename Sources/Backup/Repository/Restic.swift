@@ -112,13 +112,15 @@ struct Restic: Sendable {
 
     private var common: [String] {
         let cache = settings.isLocal ? ["--no-cache"] : ["--cache-dir", settings.cacheDirectory]
-        return ["--repo", location, "--password-file", settings.passwordFile, "--json"] + cache
+        return ["--password-file", settings.passwordFile, "--json"] + cache
     }
 
     private var environment: [Environment.Key: String] {
         var variables = settings.environment
         // It is to leave the machine to those whom it serves: one core, and little memory.
         variables["GOMAXPROCS"] = "1"
+        // Not as an argument, which everybody sees: it may have a password in it.
+        variables["RESTIC_REPOSITORY"] = location
         variables["GOGC"] = "20"
         variables["RESTIC_PROGRESS_FPS"] = "0.02"
         variables["HOME"] = settings.cacheDirectory

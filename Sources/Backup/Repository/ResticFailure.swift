@@ -26,6 +26,12 @@ enum ResticFailure {
         if output.contains("no space left on device") {
             return Fault(.unavailable, doing: doing, "the repository's disk is full")
         }
+        // What it says of content that is not what was written, or is gone.
+        let isDamaged = [
+            "ciphertext verification failed", "hash does not match", "wrong data returned", "invalid data",
+            "does not exist", "not found in", "no such file",
+        ].contains { output.contains($0) }
+        if isDamaged { return Fault(.invalid, doing: doing, "restic: \(said)") }
         return Fault(
             .unavailable, doing: doing, said.isEmpty ? "restic ended with \(status)" : "restic: \(said)")
     }

@@ -76,7 +76,8 @@ struct BackingUp: Sendable {
         _ written: BackupRepository.Written, _ manifest: BackupManifest
     ) throws -> Step.Output {
         [
-            "bytes": "\(written.bytes)", "added": "\(written.added)", "rows": "\(manifest.rows)",
+            "snapshot": written.snapshot, "bytes": "\(written.bytes)", "added": "\(written.added)",
+            "rows": "\(manifest.rows)",
             "takenAt": "\(manifest.takenAt)", "hash": BackupManifest.hash(try manifest.encoded()),
             "totals": String(decoding: try JSONEncoder().encode(manifest.totals), as: UTF8.self),
         ]
@@ -113,7 +114,8 @@ struct BackingUp: Sendable {
             [PlannedEffect("control database", "insert backup of '\(try context.brandOfBackup)'")]
         } perform: { context in
             let slug = try context.brandOfBackup
-            let (snapshot, all) = try await repositories.brand(slug).complete(tag: context.operation.tag)
+            let (snapshot, all) = try await repositories.brand(slug).complete(
+                tag: context.operation.tag, snapshot: context.output("snapshot", of: "write"))
             try Failpoint.effect()
             try await store.insert(BackingUp.backup(context, snapshot, at: store.clock.now()), of: slug)
             let oldest = store.clock.now() - .days(try await keepDays(slug))
@@ -137,9 +139,9 @@ struct BackingUp: Sendable {
                 try await repositories.brand(slug).forget(expired)
                 try await store.delete(snapshots: expired)
                 return [:]
-            } catch let fault as Fault {
-                context.logger.warning("could not let go of old backups: \(fault)")
-                return ["error": "\(fault)"]
+            } catch  where !Task.isCancelled {
+                context.logger.warning("could not let go of old backups: \(error)")
+                return ["error": "\(error)"]
             }
         } undo: { _ in
         }

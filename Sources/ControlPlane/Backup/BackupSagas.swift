@@ -14,8 +14,10 @@ struct BackupSagas: Sendable {
         _ foundations: ControlPlane.Foundations, _ instances: Instances, _ streamUsers: StreamUsers
     ) {
         let store = BackupStore(pool: foundations.control, clock: foundations.clock)
-        let tables = TenantArchiveStore(tenants: instances.tenants)
-        let scratch = ScratchSchemaStore(tenants: instances.tenants)
+        let tenants = TenantStore(
+            pool: foundations.archives ?? foundations.brands, clock: foundations.clock)
+        let tables = TenantArchiveStore(tenants: tenants)
+        let scratch = ScratchSchemaStore(tenants: tenants)
         let refolder = Refolder(instances: instances)
         let repositories = BackupRepositories(settings: foundations.backupSettings)
         backingUp = BackingUp(
@@ -31,7 +33,7 @@ struct BackupSagas: Sendable {
         restoring = Restoring(
             instances: instances, store: store,
             formers: FormerSchemaStore(pool: foundations.control, clock: foundations.clock),
-            repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: instances.tenants),
+            repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: tenants),
             refolder: refolder, redis: foundations.redis)
         recovering = Recovering(
             instances: instances, streamUsers: streamUsers, keys: foundations.keys,

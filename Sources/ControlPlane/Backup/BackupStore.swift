@@ -106,6 +106,20 @@ struct BackupStore: Sendable {
         }
     }
 
+    /// How long nothing is begun by itself after it has failed.
+    private static let pause = Duration.seconds(3600)
+
+    /// Whether an operation has failed within the pause.
+    func hasFailedLately(_ kind: String, _ subject: String) async throws -> Bool {
+        let now = clock.now()
+        return try await !pool.run(
+            """
+            select from operation where subject = \(subject) and kind = \(kind) and state = 'failed'
+                and updated_at > \(now - BackupStore.pause) and updated_at <= \(now) limit 1
+            """
+        ).isEmpty
+    }
+
     /// What is known of a brand that may be due.
     struct Due: Sendable {
         let slug: Slug
@@ -116,16 +130,22 @@ struct BackupStore: Sendable {
     }
 
     /// Brands behind `cursor` that are to be backed up by themselves, and have no backup or drill going on.
-    func scheduled(after cursor: String, limit: Int) async throws -> [Due] {
-        try await pool.run(
+    ///
+    /// - Parameter kind: what would be begun; a brand where that has just failed has a pause.
+    func scheduled(_ kind: String, after cursor: String, limit: Int) async throws -> [Due] {
+        let now = clock.now()
+        return try await pool.run(
             """
             select slug, (limits ->> 'backupHours')::bigint, (
-                select max(taken_at) from backup where brand_id = brand.id), created_at
+                select max(taken_at) filter (where taken_at <= \(now)) from backup
+                where brand_id = brand.id), created_at
             from brand join plan on plan.name = brand.plan
             where slug > \(cursor) and status not in ('provisioning', 'deleted')
               and limits ->> 'backupHours' is not null and not exists (
                 select from operation where subject = slug || '/backup'
-                    and state in ('pending', 'running', 'unwinding', 'stuck'))
+                    and (state in ('pending', 'running', 'unwinding', 'stuck')
+                        or kind = \(kind) and state = 'failed' and updated_at > \(now - BackupStore.pause)
+                        and updated_at <= \(now)))
             order by slug limit \(limit)
             """
         ).decode((Slug, Int64, Timestamp?, Timestamp).self)

@@ -38,7 +38,7 @@ struct Backups: Sendable {
     func backUp(
         _ slug: Slug, by principal: String, in transaction: PostgresTransaction
     ) async throws -> OperationView {
-        _ = try await intents.read(slug, in: transaction)
+        try await requireLiving(slug, doing: "back the brand up", in: transaction)
         return try await begin(backingUp, slug.backupSubject, [:], by: principal, in: transaction)
     }
 
@@ -46,6 +46,7 @@ struct Backups: Sendable {
     func verify(
         _ slug: Slug, _ backup: OperationID?, by principal: String, in transaction: PostgresTransaction
     ) async throws -> OperationView {
+        try await requireLiving(slug, doing: "verify the backup", in: transaction)
         try await requireBackup(slug, backup, doing: "verify the backup")
         return try await begin(
             drill, slug.backupSubject, backup.map { ["backup": "\($0)"] } ?? [:], by: principal,
@@ -189,7 +190,7 @@ extension Backups {
     /// many.
     func backUpDue(logger: Logger) async throws -> Int {
         let now = clock.now()
-        return try await beginAll(logger: logger) { brand in
+        return try await beginAll(BackingUp.kind, logger: logger) { brand in
             BackupSchedule(slug: brand.slug, everyHours: brand.everyHours)
                 .isDue(at: now, last: brand.last, since: brand.createdAt)
         } begin: { slug, transaction in
@@ -202,6 +203,7 @@ extension Backups {
         let last = try await store.newestOfControl()
         let now = clock.now()
         if let last, last <= now, now - last < ControlBackingUp.period { return false }
+        if try await store.hasFailedLately(ControlBackingUp.kind, ControlBackingUp.subject) { return false }
         do {
             _ = try await intents.pool.transaction {
                 try await backUpControl(by: "constinteld", in: $0)
@@ -217,7 +219,7 @@ extension Backups {
     func verifyDue(logger: Logger) async throws -> Int {
         let tried = try await receipts.newest()
         let now = clock.now()
-        return try await beginAll(logger: logger) { brand in
+        return try await beginAll(Drill.kind, logger: logger) { brand in
             guard brand.last != nil else { return false }
             return tried[brand.slug].map { now - $0 >= Backups.drillPeriod } ?? true
         } begin: { slug, transaction in
@@ -229,8 +231,8 @@ extension Backups {
     func dropFormers(logger: Logger) async throws -> Int {
         var count = 0
         for former in try await formers.due(limit: 100) {
+            guard try await formers.deleteDue(former.name) else { continue }
             try await scratch.drop(former.name, of: former.brand)
-            try await formers.delete(former.name)
             logger.notice(
                 "a former state was dropped",
                 metadata: ["brand": "\(former.slug)", "schema": "\(former.name)"])
@@ -240,13 +242,13 @@ extension Backups {
     }
 
     private func beginAll(
-        logger: Logger, where isDue: (BackupStore.Due) -> Bool,
+        _ kind: String, logger: Logger, where isDue: (BackupStore.Due) -> Bool,
         begin: (Slug, PostgresTransaction) async throws -> OperationView
     ) async throws -> Int {
         var (count, cursor) = (0, "")
         var room = Backups.mostOpen - (try await store.open())
         while room > 0 {
-            let page = try await store.scheduled(after: cursor, limit: 200)
+            let page = try await store.scheduled(kind, after: cursor, limit: 200)
             guard let last = page.last else { break }
             cursor = last.slug.text
             for brand in page where room > 0 && isDue(brand) {

@@ -17,14 +17,14 @@ struct CarryStore: Sendable {
 
     /// Brings over what is missing; all at once, and again without any harm.
     ///
-    /// Events have positions without a gap in the order of their commits, so what came later is behind the
-    /// position that the schema has. Those that a checkpoint stands for have none, and are known by their
-    /// keys.
+    /// An event is missing when its key is, whichever of the two has more. One whose position is behind all
+    /// that the schema has given keeps it; any other gets a new one, so that no reader misses it.
     func carry(from current: String, into schema: String, of slug: Slug) async throws -> Carried {
         try await changing(schema, slug) { transaction in
             try await transaction.run("select ensure_event_partitions(12)")
             let own: SQL = "\(identifier: current)"
             var carried = Carried()
+            try await goOn(behind: own, in: transaction)
             carried.events = try await Int64(events(from: own, in: transaction))
             try await transaction.run(all: [
                 """
@@ -39,7 +39,7 @@ struct CarryStore: Sendable {
             ])
             carried.decisions = try await Int64(decisions(from: own, in: transaction))
             try await logs(from: own, in: transaction)
-            try await goOn(behind: own, in: transaction)
+            try await work(from: own, in: transaction)
             return carried
         }
     }
@@ -51,33 +51,95 @@ struct CarryStore: Sendable {
     }
 
     private func events(from own: SQL, in transaction: PostgresTransaction) async throws -> Int {
-        let columns: SQL = """
-            id, created_at, event_type, occurred_at, channel, source, event_key, payload, test, placed_on,
-            customer_profile_id, stands_for, position
+        // `goOn` has made the feed's position the later of the two, so that what is given here is new to
+        // both.
+        try await transaction.run(
             """
-        return try await transaction.run(
+            create temporary table carried_event on commit drop as
+            with given as (select coalesce(max(position), 0) as last from customer_raw_event)
+            select e.*, case when position > given.last then position
+                    when position is not null then (select f.position from event_feed f)
+                        + row_number() over (partition by position > given.last order by position)
+                end as new_position
+            from \(own).customer_raw_event e cross join given
+            where not exists (
+                select from event_key k where k.source = e.source and k.key = e.event_key)
+            """)
+        let count = try await transaction.run(
             """
-            insert into customer_raw_event (\(columns))
-            select \(columns) from \(own).customer_raw_event e
-            where position > (select position from event_feed)
-               or position is null and not exists (
-                   select from event_key k where k.source = e.source and k.key = e.event_key)
-            on conflict do nothing
+            insert into customer_raw_event (id, created_at, event_type, occurred_at, channel, source,
+                event_key, payload, test, placed_on, customer_profile_id, stands_for, position)
+            select id, created_at, event_type, occurred_at, channel, source, event_key, payload, test,
+                placed_on, customer_profile_id, stands_for, new_position
+            from carried_event on conflict do nothing
             """
         ).affected
+        try await transaction.run(
+            """
+            update event_feed set position = greatest(position, (
+                select coalesce(max(new_position), 0) from carried_event))
+            """)
+        return count
     }
 
+    /// Decisions that came later. They name identifiers: one that has another id here, since its events came
+    /// again after they had been given up, is named by that.
     private func decisions(from own: SQL, in transaction: PostgresTransaction) async throws -> Int {
         try await transaction.run(
+            """
+            create temporary table carried_identifier on commit drop as
+            select o.id as theirs, c.id as ours
+            from \(own).customer_identifier o
+            join customer_identifier c on c.kind = o.kind and c.value = o.value and c.id <> o.id
+            """)
+        func named(_ column: SQL) -> SQL {
+            """
+            array(select coalesce(ours, named) from unnest(\(column)) with ordinality as t (named, place)
+                left join carried_identifier on theirs = named order by place)
+            """
+        }
+        return try await transaction.run(
             """
             insert into identity_decision
                 (sequence, kind, left_ids, right_ids, by_limit, actor, reason, created_at)
                 overriding system value
-            select sequence, kind, left_ids, right_ids, by_limit, actor, reason, created_at
+            select sequence, kind, \(named("left_ids")), \(named("right_ids")), by_limit, actor, reason,
+                created_at
             from \(own).identity_decision
             where sequence > (select coalesce(max(sequence), 0) from identity_decision)
             """
         ).affected
+    }
+
+    /// The instance's own work: what is open goes on. What was open in this state when it was put aside, or
+    /// backed up, goes on nowhere.
+    private func work(from own: SQL, in transaction: PostgresTransaction) async throws {
+        let columns: SQL = """
+            id, kind, subject, state, input, progress, counts, result, error, created_at, updated_at
+            """
+        try await transaction.run(all: [
+            """
+            update operation set state = 'failed', updated_at = now(),
+                error = 'another state of the brand took the place of this one while this was going on'
+            where state in ('pending', 'running')
+            """,
+            """
+            insert into operation (\(columns)) select \(columns) from \(own).operation
+            on conflict (id) do update set state = excluded.state, progress = excluded.progress,
+                counts = excluded.counts, result = excluded.result, error = excluded.error,
+                updated_at = excluded.updated_at
+            """,
+            """
+            insert into import_rejection (operation_id, row_number, reason, fields)
+            select operation_id, row_number, reason, fields from \(own).import_rejection
+            on conflict do nothing
+            """,
+            "delete from upload",
+            """
+            insert into upload (id, length, received, metadata, created_at, expires_at)
+            select id, length, received, metadata, created_at, expires_at from \(own).upload
+            """,
+        ])
     }
 
     /// What no re-fold makes again: what was done and counted.

@@ -81,7 +81,8 @@ struct ControlBackingUp: Sendable {
         Step("keep") { _ in
             [PlannedEffect("control database", "insert backup of the control plane")]
         } perform: { context in
-            let (snapshot, all) = try await repositories.control.complete(tag: context.operation.tag)
+            let (snapshot, all) = try await repositories.control.complete(
+                tag: context.operation.tag, snapshot: context.output("snapshot", of: "write"))
             try Failpoint.effect()
             try await store.insert(BackingUp.backup(context, snapshot, at: store.clock.now()), of: nil)
             let oldest = store.clock.now() - .days(ControlBackingUp.keptDays)
@@ -105,9 +106,9 @@ struct ControlBackingUp: Sendable {
                 try await repositories.control.forget(expired)
                 try await store.delete(snapshots: expired)
                 return [:]
-            } catch let fault as Fault {
-                context.logger.warning("could not let go of old backups: \(fault)")
-                return ["error": "\(fault)"]
+            } catch  where !Task.isCancelled {
+                context.logger.warning("could not let go of old backups: \(error)")
+                return ["error": "\(error)"]
             }
         } undo: { _ in
         }

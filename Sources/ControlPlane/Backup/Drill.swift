@@ -2,6 +2,7 @@ import Backup
 import Contract
 import Foundation
 import Kernel
+import Postgres
 import Sealing
 import Workflow
 
@@ -173,6 +174,9 @@ struct Drill: Sendable {
             return try await body()
         } catch let fault as Fault where fault.code == .invalid {
             return ["wrong": "\(fault.detail)"]
+        } catch let error as PostgresError where error.isDataError {
+            // What the database refuses was never in a brand's tables.
+            return ["wrong": "the database refuses its rows: \(error.message)"]
         }
     }
 

@@ -36,6 +36,19 @@ struct FormerSchemaStore: Sendable {
         try await pool.run("delete from former_schema where name = \(name)")
     }
 
+    /// Forgets one whose time is over, unless an operation has its brand by now; gives whether.
+    func deleteDue(_ name: String) async throws -> Bool {
+        try await pool.run(
+            """
+            delete from former_schema using brand
+            where former_schema.name = \(name) and brand.id = brand_id and keep_until <= \(clock.now())
+              and not exists (
+                select from operation where subject = slug
+                    and state in ('pending', 'running', 'unwinding', 'stuck'))
+            """
+        ).affected == 1
+    }
+
     /// The one of a brand that was put aside last.
     func newest(of slug: Slug) async throws -> Former? {
         try await list("slug = \(slug)", order: "since desc, name desc", limit: 1).first

@@ -22,7 +22,8 @@ struct Recovering: Sendable {
     var saga: Saga {
         Saga(
             kind: Recovering.kind, runbook: "runbooks/machine-lost.md",
-            steps: [choose, createRoles, load, createStreamUser, refillStream] + following)
+            steps: [choose, createRoles, load, createStreamUser, refillStream] + following,
+            isBackground: true)
     }
 
     private var choose: Step {

@@ -177,7 +177,7 @@ struct Restoring: Sendable {
     }
 
     private var swap: Step {
-        Step("swap") { context in
+        Step("swap", limit: BackingUp.limit) { context in
             let slug = try Slug(context.subject)
             return [
                 PlannedEffect("brands database", "alter schema \(slug.schemaName) rename to <former>"),
@@ -191,12 +191,23 @@ struct Restoring: Sendable {
                 generation: chosen.generation + 1)
             return [:]
         } undo: { context in
-            let chosen = try Chosen(context)
-            let slug = try Slug(context.subject)
-            // Whatever serves by now serves from what goes.
-            try await instances.stop(slug)
-            try await scratch.swapBack(to: chosen.candidate, former: chosen.former, slug)
+            try await takeBack(context)
         }
+    }
+
+    /// Whatever serves by now serves from what goes, and has maybe stored what came meanwhile: that is
+    /// brought back with the former state.
+    private func takeBack(_ context: StepContext) async throws {
+        let chosen = try Chosen(context)
+        let slug = try Slug(context.subject)
+        guard try await scratch.exists(chosen.former) else { return }
+        try await instances.stop(slug)
+        let instance = try await instances.store.instance(slug)
+        try await scratch.open(chosen.former, to: slug, generation: chosen.generation)
+        _ = try await carrying.carry(from: slug.schemaName, into: chosen.former, of: slug)
+        _ = try await refolder.refold(
+            chosen.former, of: instance, applied: true, generation: chosen.generation)
+        try await scratch.swapBack(to: chosen.candidate, former: chosen.former, slug)
     }
 
     private var keepFormer: Step {

@@ -72,7 +72,10 @@ struct ScratchSchemaStore: Sendable {
     func swap(in candidate: String, former: String, _ instance: Instance, generation: Int64) async throws {
         let slug = instance.slug
         try await tenants.changing { transaction in
-            guard try await exists(candidate, in: transaction) else { return }
+            if try await exists(former, in: transaction) { return }
+            guard try await exists(candidate, in: transaction) else {
+                throw Fault(.conflict, doing: "swap the brand's states", "the schema '\(candidate)' is gone")
+            }
             try await rename(slug.schemaName, to: former, in: transaction)
             try await rename(candidate, to: slug.schemaName, in: transaction)
             try await use(slug, of: former, not: true, in: transaction)
@@ -90,6 +93,11 @@ struct ScratchSchemaStore: Sendable {
             try await rename(former, to: slug.schemaName, in: transaction)
             try await use(slug, of: slug.schemaName, not: false, in: transaction)
         }
+    }
+
+    /// Whether there is a schema of this name.
+    func exists(_ schema: String) async throws -> Bool {
+        try await !tenants.pool.run("select from pg_namespace where nspname = \(schema)").isEmpty
     }
 
     private func exists(_ schema: String, in transaction: PostgresTransaction) async throws -> Bool {

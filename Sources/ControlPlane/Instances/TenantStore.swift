@@ -142,11 +142,18 @@ struct TenantStore: Sendable {
         }
     }
 
-    /// Makes the partitions of raw events that the coming months need.
+    /// Makes the partitions of raw events that the coming months need. Where somebody reads the table for
+    /// long, such as a backup, it leaves that for another time: everybody else would wait behind it.
     func ensurePartitions(_ slug: Slug) async throws {
-        try await changing { transaction in
-            try await beOwner(slug, in: transaction)
-            try await transaction.run("select ensure_event_partitions(12)")
+        do {
+            try await changing { transaction in
+                try await beOwner(slug, in: transaction)
+                try await transaction.run(all: [
+                    "set local lock_timeout = '2s'", "select ensure_event_partitions(12)",
+                ])
+            }
+        } catch let error as PostgresError where TenantStore.isBusy(error) {
+            return
         }
     }
 

@@ -85,7 +85,7 @@ struct Purging: Sendable {
 
     /// What is gone for good is not in a repository either.
     private var deleteBackups: Step {
-        forGood("deleteBackups") { context in
+        forGood("deleteBackups", limit: BackingUp.limit) { context in
             let location = repositories.brand(try Slug(context.subject)).location
             return [PlannedEffect("backup repository", "remove \(location)")]
         } perform: { context in
@@ -109,11 +109,12 @@ struct Purging: Sendable {
 
     /// A step that nothing takes back.
     private func forGood(
-        _ name: String, plan: @escaping @Sendable (StepContext) async throws -> [PlannedEffect],
+        _ name: String, limit: Duration? = nil,
+        plan: @escaping @Sendable (StepContext) async throws -> [PlannedEffect],
         perform: @escaping @Sendable (StepContext) async throws -> Void
     ) -> Step {
         Step(
-            name, plan: plan,
+            name, limit: limit, plan: plan,
             perform: { context in
                 try await perform(context)
                 return [:]

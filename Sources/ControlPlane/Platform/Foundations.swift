@@ -13,6 +13,9 @@ extension ControlPlane {
     struct Foundations: Sendable {
         var control: PostgresPool
         var brands: PostgresPool
+        /// The brands' database for what holds a connection for long: backups, drills and restores; `brands`
+        /// when nil.
+        var archives: PostgresPool?
         var redis: RedisClient
         var supervisor: any Supervisor
         var keys: PlatformKeys

@@ -36,6 +36,9 @@ struct Reign: Sendable {
 
     /// Connections of the control plane to each of its two databases.
     private static let connections = 8
+    /// Those that backups, drills and restores hold for as long as they take: one for each operation that can
+    /// go on at once.
+    private static let archiveConnections = 10
 
     /// Prepares the databases for this release, and returns when this daemon leads.
     func prepare() async throws -> Lead {
@@ -76,6 +79,7 @@ struct Reign: Sendable {
             tasks.cancelAll()
             await foundations.control.close()
             await foundations.brands.close()
+            await foundations.archives?.close()
             await foundations.redis.close()
         }
         await lead.release()
@@ -109,15 +113,19 @@ struct Reign: Sendable {
             redis: RedisClient(ground.redis, on: ground.reactor), supervisor: supervisor, keys: keys,
             layout: ground.layout, places: ground.places, plans: plans, metrics: ground.metrics,
             logger: ground.logger)
+        foundations.archives = pool(
+            ground.places.brandsDatabase, lead.session, maximum: Reign.archiveConnections)
         foundations.places.backups = try ground.backups?.settings(ground.layout, keys)
         foundations.saga.holder = ground.leadership.holder
         foundations.runsJobs = !ground.places.isUnderSystemd
         return foundations
     }
 
-    private func pool(_ database: String, _ settings: [String: String]) -> PostgresPool {
+    private func pool(
+        _ database: String, _ settings: [String: String], maximum: Int = Reign.connections
+    ) -> PostgresPool {
         PostgresPool(
             ground.administrator.with(database: database).with(settings: settings),
-            maximum: Reign.connections, reactor: ground.reactor, logger: ground.logger)
+            maximum: maximum, reactor: ground.reactor, logger: ground.logger)
     }
 }
