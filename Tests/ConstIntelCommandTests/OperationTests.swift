@@ -220,7 +220,7 @@ private final class Daemon: Sendable {
                 output.hasSuffix(
                     """
 
-                    STEP      STATE    TRIES  LAST ERROR
+                    STEP      STATE    TRIES  PROGRESS, OR LAST ERROR
                     remember  done         1  
                     change    undoing      9  no disk
 

@@ -90,7 +90,7 @@ struct BackupTests {
         }
     }
 
-    @Test("rot in the repository, a backup of another brand and one that is not whole fail the drill")
+    @Test("a backup of another brand fails the drill, and a restore of it changes nothing")
     func damage() async throws {
         try await TestPlane.with { test in
             let (slug, other) = (try await test.brandWithProducts(), try await test.brandWithProducts())
@@ -120,6 +120,32 @@ struct BackupTests {
                 test.begin(.post, "/restore", slug, BackupRestore(confirm: slug.text)))
             #expect(ended.state == .failed && ended.error?.contains("another brand") == true)
             #expect(try await test.inventory(of: [slug]).difference(from: before) == [])
+        }
+    }
+
+    @Test("a byte that has flipped in the repository fails the drill, and is told by its receipt")
+    func rot() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            try await test.done(.post, "/backups", slug)
+            let data = "\(test.foundations.layout.backups)/brands/\(slug)/data"
+            let packs = (FileManager.default.subpaths(atPath: data) ?? []).map { "\(data)/\($0)" }
+            var flipped = 0
+            for pack in packs {
+                guard var bytes = FileManager.default.contents(atPath: pack), bytes.count > 1000 else {
+                    continue
+                }
+                bytes[200] ^= 1
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: pack)
+                try bytes.write(to: URL(fileURLWithPath: pack))
+                flipped += 1
+            }
+            #expect(flipped > 0)
+            let ended = try await test.settle(test.begin(.post, "/backups/verify", slug))
+            #expect(ended.state == .failed, "\(ended)")
+            let receipt = try await test.receipt(slug)
+            #expect(!receipt.isPassed && receipt.failure?.hasPrefix("restic: ") == true, "\(receipt)")
+            #expect(try await test.finding("backup drills").status == .failed)
         }
     }
 

@@ -162,7 +162,7 @@ extension Breakage {
         operation(.failed, "brand.delete of 'gone': stuck", state: "stuck", age: "1 second"),
         operation(.warning, "brand.delete of 'gone': running for 2 h", state: "running", age: "2 hours"),
         inControl(
-            "jobs", .failed, "1 of 6 jobs: purge: no luck",
+            "jobs", .failed, "1 of 9 jobs: purge: no luck",
             """
             insert into job_run (name, started_at, ended_at, counts, error)
             values ('purge', now(), now(), '{}', 'no luck')
@@ -173,7 +173,7 @@ extension Breakage {
             insert into job_run (name, started_at, ended_at, counts)
             values ('partitions', now() - interval '73 hours', now(), '{}')
             """),
-        Breakage(check: "jobs", status: .failed, seen: "housekeeping: it has never run") { test, _ in
+        Breakage(check: "jobs", status: .failed, seen: "backups: it has never run") { test, _ in
             test.clock.advance(by: .seconds(4 * 3600))
             return test
         },
@@ -203,6 +203,35 @@ extension Breakage {
 }
 
 // MARK: - Leftovers and keys
+
+extension Breakage {
+    /// What is wrong with brands' backups.
+    static let backups: [Breakage] = [
+        inControl(
+            "backups", .failed, "SLUG: there is none",
+            "update plan set limits = limits || '{\"backupHours\": 24}'",
+            "update brand set created_at = created_at - interval '30 days' where slug = 'SLUG'"
+        ).aboutBrand(),
+        inControl(
+            "backups", .warning, "SLUG: there is none, and one after it failed: no room",
+            """
+            insert into operation
+                (id, kind, subject, state, input, error, runbook, requested_by, created_at, updated_at)
+            values (gen_random_uuid(), 'brand.backup', 'SLUG/backup', 'failed', '{}', 'no room', '', 'local',
+                now(), now())
+            """
+        ).aboutBrand(),
+        inControl(
+            "backup drills", .failed, "SLUG: a row is gone",
+            """
+            insert into backup_receipt
+                (id, brand_id, backup_id, at, is_passed, failure, statement, signature)
+            select gen_random_uuid(), id, gen_random_uuid(), now(), false, 'a row is gone', '{}', ''
+            from brand where slug = 'SLUG'
+            """
+        ).aboutBrand(),
+    ]
+}
 
 extension Breakage {
     private static let stranger = "ConstIntel brand 0198c5f2-8b7a-7c3e-9d0a-0242ac120002"

@@ -26,7 +26,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(check): \(seen)" }
 
-    static let all = servers + brands + work + leftovers + keys
+    static let all = servers + brands + work + backups + leftovers + keys
 
     /// One that statements in the brands database do, with SCHEMA, ROLE and OWNER in the place of names.
     static func inBrands(

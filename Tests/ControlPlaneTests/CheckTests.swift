@@ -81,7 +81,7 @@ struct CheckTests {
             #expect(view.status == .failed)
             #expect(view.findings.map(\.check) == away.plane.checks.all.map(\.name))
             let skipped = view.findings.filter { $0.seen == "not looked at, without the control database" }
-            #expect(skipped.count == 16, "\(skipped.map(\.check))")
+            #expect(skipped.count == 18, "\(skipped.map(\.check))")
             #expect(skipped.allSatisfy { $0.status == .warning && $0.remedy == nil })
             #expect(view.findings.first { $0.check == "redis persistence" }?.status == .ok)
         }

@@ -39,7 +39,7 @@ struct RoleTests {
             ).decode((String, String).self)
             var expected = [
                 "audit_log": "SELECT INSERT", "retired_slug": "SELECT INSERT",
-                "market_publication": "SELECT INSERT",
+                "market_publication": "SELECT INSERT", "backup_receipt": "SELECT INSERT",
                 "schema_version": "SELECT", "leadership": "SELECT",
             ]
             for table in ControlSchema.written { expected[table] = "SELECT INSERT UPDATE DELETE" }

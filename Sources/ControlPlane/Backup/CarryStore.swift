@@ -40,6 +40,7 @@ struct CarryStore: Sendable {
             carried.decisions = try await Int64(decisions(from: own, in: transaction))
             try await logs(from: own, in: transaction)
             try await work(from: own, in: transaction)
+            try await transaction.run("drop table carried_event, carried_identifier")
             return carried
         }
     }
@@ -55,7 +56,7 @@ struct CarryStore: Sendable {
         // both.
         try await transaction.run(
             """
-            create temporary table carried_event on commit drop as
+            create unlogged table carried_event as
             with given as (select coalesce(max(position), 0) as last from customer_raw_event)
             select e.*, case when position > given.last then position
                     when position is not null then (select f.position from event_feed f)
@@ -87,7 +88,7 @@ struct CarryStore: Sendable {
     private func decisions(from own: SQL, in transaction: PostgresTransaction) async throws -> Int {
         try await transaction.run(
             """
-            create temporary table carried_identifier on commit drop as
+            create unlogged table carried_identifier as
             select o.id as theirs, c.id as ours
             from \(own).customer_identifier o
             join customer_identifier c on c.kind = o.kind and c.value = o.value and c.id <> o.id
