@@ -130,7 +130,7 @@ public struct OperationPlan: Codable, Sendable, Equatable {
 
     /// One thing that a step would do; secrets and ids yet to be chosen are placeholders.
     public struct Effect: Codable, Sendable, Equatable {
-        /// `control database`, `brands database`, `redis`, `files` or `supervisor`.
+        /// `control database`, `brands database`, `redis`, `files`, `supervisor` or `backup repository`.
         public var target: String
         /// A statement, a command, a path, a call.
         public var action: String
