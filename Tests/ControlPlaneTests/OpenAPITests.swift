@@ -65,7 +65,7 @@ struct OpenAPITests {
         #expect(try texts("\(days)/default") == ["\(Lifecycle.graceDays)"])
         #expect(
             try Set(texts("schemas/Operation/properties/kind/enum"))
-                == Set(BrandAction.all.map(\.kind) + ["brand.provision", Purging.kind]))
+                == Set(Scenario.all.map(\.kind)))
         #expect(
             try document.names(at: "components/schemas/PlanLimits/properties")
                 == Set(PlanLimits.CodingKeys.allCases.map(\.stringValue)))
