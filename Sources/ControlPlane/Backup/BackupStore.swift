@@ -47,6 +47,11 @@ struct BackupStore: Sendable {
         try await pool.run("delete from backup where snapshot = any(\(snapshots))")
     }
 
+    /// Whether there is a brand that was there at `instant`.
+    func hasBrand(since instant: Timestamp) async throws -> Bool {
+        try await !pool.run("select from brand where created_at <= \(instant) limit 1").isEmpty
+    }
+
     /// When the control plane was last backed up.
     func newestOfControl() async throws -> Timestamp? {
         try await pool.run("select max(taken_at) from backup where brand_id is null")[0]

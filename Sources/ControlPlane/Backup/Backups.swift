@@ -203,6 +203,8 @@ extension Backups {
         let last = try await store.newestOfControl()
         let now = clock.now()
         if let last, last <= now, now - last < ControlBackingUp.period { return false }
+        // A new installation has nothing to lose yet.
+        if last == nil, try await !store.hasBrand(since: now - BackupSchedule.first) { return false }
         if try await store.hasFailedLately(ControlBackingUp.kind, ControlBackingUp.subject) { return false }
         do {
             _ = try await intents.pool.transaction {
