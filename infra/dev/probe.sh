@@ -77,12 +77,15 @@ TEXT
     systemctl start probe-surroundings.service constintel-instance@other.service
 }
 
+# What is tried with the limits of the unit whose file is given second: somewhat more than it may.
 write_facts() {
-    local other
+    local other tasks memory
+    tasks=$(sed -n 's/^TasksMax=//p' "templates/systemd/$2")
+    memory=$(sed -n 's/^MemoryMax=//p' "templates/systemd/$2" | numfmt --from=iec)
     other=$(systemctl show --value -p MainPID constintel-instance@other.service)
     cat >/usr/lib/constintel/probe.json <<TEXT
 {"other": $other, "libraries": "$(dirname "$(realpath /lib64/ld-linux-x86-64.so.2 2>/dev/null \
-    || realpath /lib/ld-linux-aarch64.so.1)")", "tasks": 150, "memory": $((1200 << 20)),
+    || realpath /lib/ld-linux-aarch64.so.1)")", "tasks": $((tasks + 20)), "memory": $((memory + (200 << 20))),
  "cgroup": "$(if [ -d /sys/fs/cgroup/systemd ]; then echo /sys/fs/cgroup/systemd; else echo /sys/fs/cgroup; fi)",
  "loader": "$(realpath /lib64/ld-linux-x86-64.so.2 2>/dev/null || realpath /lib/ld-linux-aarch64.so.1)",
  "unreadable": ["/var/lib/constintel/secrets/master.key", "/etc/constintel/credentials/master.key",
@@ -127,7 +130,7 @@ write_without() {
 
 probe_unit() {
     local kind=$1 file=$2 unit=$3 directives directive alone without first status=0
-    write_facts "$4"
+    write_facts "$4" "$file"
     mkdir -p "/etc/systemd/system/$unit.d"
     printf '[Service]\n%s\n%s\n' "$as_probe" "$python" >"/etc/systemd/system/$unit.d/90-probe.conf"
     if [ -n "$leave_out" ]; then
@@ -140,14 +143,14 @@ probe_unit() {
     cat /run/probe/out
     say "$kind: $(count refused) refused, $(count ALLOWED) ALLOWED, $(count BROKEN) BROKEN, $(count 'by design') by design"
     [ "$(count ALLOWED)$(count BROKEN)$(count absent)" = 000 ] && [ "$(count refused)" -gt 0 ] || status=1
-    write_facts '[]'
+    write_facts '[]' "$file"
     write_bare </dev/null
     must_run_probe probe-bare.service
     say "$kind, without any hardening: $(count ALLOWED) ALLOWED, $(count refused) refused, $(count BROKEN) BROKEN, \
 $(count absent) absent from this kernel"
     grep -Ev '^(ALLOWED|absent)' /run/probe/out && status=1
     if [ -n "$each" ]; then
-        write_facts "$4"
+        write_facts "$4" "$file"
         say "directive                     alone refuses   without it succeed"
         directives=$(sed -n '/^MemoryMax/,/^\[Install/ s/^\([A-Za-z]*\)=.*/\1/p' "/etc/systemd/system/$file" | sort -u)
         for directive in $directives; do
