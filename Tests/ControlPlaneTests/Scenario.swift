@@ -15,6 +15,11 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     let before: [Call]?
     /// What happens to the brand then.
     var ruin: (@Sendable (TestPlane, Slug) async throws -> Void)?
+    /// Whether there is another brand, which the requests of both call `{source}`, and a backup of it.
+    var hasSource = false
+    /// The steps that are tried of an operation that takes seconds, where it shares the others with another
+    /// kind; in a soak all are.
+    var ownSteps: Set<String>?
     let request: Call
 
     var testDescription: String { kind }
@@ -24,7 +29,11 @@ struct Scenario: Sendable, CustomTestStringConvertible {
 
     static let backupKinds: Set<String> = [
         "brand.backup", "brand.verify", "brand.restore", "brand.swapBack", "control.backup", "brand.recover",
+        "brand.clone",
     ]
+
+    /// The other brand, where there is one.
+    static func source(_ slug: Slug) throws -> Slug { try Slug("\(slug)-source") }
 
     /// A request about a brand.
     struct Call: Sendable {
@@ -50,7 +59,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     private static let stop = Call(.post, "/instance/stop")
     private static let upgrade = Call(.post, "/instance/upgrade") { _ in ReleaseChange(release: "2.0") }
 
-    private static let backUp = Call(.post, "/backups")
+    static let backUp = Call(.post, "/backups")
     private static let restore = Call(.post, "/restore") { BackupRestore(confirm: $0.text) }
 
     /// One for every kind that there is; the matrix fails when one is missing.
@@ -83,8 +92,15 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         Scenario(kind: "control.backup", before: [], request: Call(.post, "/api/admin/platform/backups")),
         Scenario(
             kind: "brand.recover", before: [backUp], ruin: { try await $0.ruin($1) },
-            request: Call(.post, "/recover")),
-        Scenario(kind: "brand.swapBack", before: [backUp, restore], request: Call(.post, "/swap-back")),
+            ownSteps: ["choose", "load", "refillStream", "run"], request: Call(.post, "/recover")),
+        Scenario(
+            kind: "brand.clone", before: nil, hasSource: true,
+            ownSteps: ["choose", "load", "refold", "refillStream", "activate"],
+            request: Call(.post, "/api/admin/brands/{source}/clone") { BrandClone(slug: $0.text) }),
+        Scenario(
+            kind: "brand.swapBack", before: [backUp, restore],
+            ownSteps: ["choose", "carry", "swap", "keepFormer", "forgetFormer"],
+            request: Call(.post, "/swap-back")),
     ]
 }
 
@@ -105,7 +121,7 @@ extension OperatedPlane {
         _ request: Scenario.Call, _ slug: Slug, query: String = "", headers: HTTPFields = [:]
     ) async throws -> Answer {
         let own = request.path.map { $0.hasPrefix("/api") ? $0 : "/api/admin/brands/\(slug)\($0)" }
-        let path = own ?? "/api/admin/brands"
+        let path = (own ?? "/api/admin/brands").replacing("{source}", with: try Scenario.source(slug).text)
         return try await ask(request.method, "\(path)\(query)", request.body(slug), headers: headers)
     }
 
@@ -131,6 +147,9 @@ extension OperatedPlane {
     /// A brand to which `scenario` can be done, with a key and a user; only a free slug when that makes one.
     func brand(for scenario: Scenario) async throws -> Slug {
         let slug = try TestPlane.slug()
+        if scenario.hasSource {
+            try await perform([Scenario.provision, Scenario.backUp], Scenario.source(slug))
+        }
         guard let before = scenario.before else { return slug }
         try await perform([Scenario.provision], slug)
         _ = try await ask(

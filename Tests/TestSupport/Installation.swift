@@ -16,7 +16,8 @@ public actor Installation {
     /// Where its state is; the name has few characters, since sockets lie below it.
     public nonisolated let directory: String
     public nonisolated let edge: String
-    private let binaries: String
+    /// Where the programs are.
+    public nonisolated let binaries: String
     private let templates: String
     private let environment: [String: String]
     private let postgresMegabytes: Int?

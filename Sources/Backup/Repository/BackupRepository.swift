@@ -11,8 +11,9 @@ package struct BackupRepository: Sendable {
         package var base: String
         /// The file with the password of all of them.
         package var passwordFile: String
-        /// What restic's backend needs, such as `AWS_ACCESS_KEY_ID`.
-        package var environment: [String: String] = [:]
+        /// A file with lines `NAME=value` of what restic's backend needs, such as `AWS_ACCESS_KEY_ID`. It is
+        /// read each time: one that is missing or malformed fails a backup and nothing else.
+        package var environmentFile: String?
         /// The path of restic.
         package var executable = "/usr/bin/restic"
         /// What restic remembers of repositories elsewhere.

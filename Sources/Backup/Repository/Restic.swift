@@ -101,7 +101,7 @@ struct Restic: Sendable {
             return .success(
                 try await body(
                     .path(FilePath(settings.executable)), Arguments(common + arguments),
-                    .custom(environment)))
+                    .custom(try environment())))
         } catch {
             return .failure(
                 error as? Fault
@@ -115,8 +115,8 @@ struct Restic: Sendable {
         return ["--password-file", settings.passwordFile, "--json"] + cache
     }
 
-    private var environment: [Environment.Key: String] {
-        var variables = settings.environment
+    private func environment() throws(Fault) -> [Environment.Key: String] {
+        var variables = try settings.environment()
         // It is to leave the machine to those whom it serves: one core, and little memory.
         variables["GOMAXPROCS"] = "1"
         // Not as an argument, which everybody sees: it may have a password in it.
@@ -126,6 +126,33 @@ struct Restic: Sendable {
         variables["HOME"] = settings.cacheDirectory
         if let path = getenv("PATH") { variables["PATH"] = String(cString: path) }
         return Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0), $1) })
+    }
+}
+
+extension BackupRepository.Settings {
+    /// What the backend's file says.
+    ///
+    /// - Throws: a fault that names the file and, of a malformed one, the line, but nothing of its secrets.
+    func environment() throws(Fault) -> [String: String] {
+        guard let environmentFile else { return [:] }
+        let doing = "read \(environmentFile)"
+        let text: String
+        do {
+            text = try String(contentsOfFile: environmentFile, encoding: .utf8)
+        } catch {
+            throw Fault(.unavailable, doing: doing, "it is not there, or is no text", cause: error)
+        }
+        var variables: [String: String] = [:]
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .enumerated() where !line.hasPrefix("#") && !line.allSatisfy(\.isWhitespace)
+        {
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw Fault(.unavailable, doing: doing, "line \(index + 1): expected NAME=value")
+            }
+            variables[String(parts[0])] = String(parts[1])
+        }
+        return variables
     }
 }
 

@@ -18,7 +18,7 @@ struct BackupGroup: AsyncParsableCommand {
             """,
         subcommands: [
             BackupCreate.self, BackupList.self, BackupVerify.self, BackupReceipt.self,
-            BackupRestoreCommand.self, BackupSwapBack.self, BackupRecover.self,
+            BackupRestoreCommand.self, BackupSwapBack.self, BackupClone.self, BackupRecover.self,
         ])
 }
 
@@ -41,12 +41,9 @@ struct BackupCreate: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        let doing = "back up '\(slug)'"
-        let request = Request(.post, "/api/admin/brands/\(slug)/backups", doing: doing)
-        guard let started = try await service.write(request, unless: change.plan),
-            try await service.finish(started, change, doing: doing) != nil
-        else { return }
-        try await service.showBackups(of: slug, query: [("limit", "1")])
+        let request = Request(
+            .post, "/api/admin/brands/\(slug)/backups", doing: "back up '\(slug)'")
+        try await service.backUp(request, change, list: .backups(of: slug))
     }
 }
 
@@ -66,7 +63,9 @@ struct BackupList: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        try await service.showBackups(of: slug, query: page.query)
+        var request = Request.backups(of: slug)
+        request.query = page.query
+        try await service.showBackups(request)
     }
 }
 
@@ -197,6 +196,50 @@ struct BackupSwapBack: BrandChangeCommand {
     }
 }
 
+struct BackupClone: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clone",
+        abstract: "Make a new brand from a backup of another: for a try, or to look something up.",
+        discussion: """
+            The new brand has the other's customers, events and settings. It has no keys and no users yet, \
+            and nothing is sent to customers in its name.
+
+            Example:
+              constintel backup clone acme acme-trial
+              constintel backup clone acme acme-trial --backup 0198c5f2-8b7a-7c3e-9d0a-0242ac120002
+            """)
+
+    @Argument(help: "The slug of the brand whose backup it is.", transform: parseSlug)
+    var source: Slug
+
+    @Argument(help: "The new brand's slug.", transform: parseSlug)
+    var slug: Slug
+
+    @Option(help: "The backup's id (default: the newest).", transform: parseID)
+    var backup: OperationID?
+
+    @Option(help: "The new brand's name (default: its slug).")
+    var name: String?
+
+    @Option(help: "The new brand's plan (default: the other's).")
+    var brandPlan: String?
+
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var options: ServiceOptions
+
+    func run(on service: Service) async throws {
+        let doing = "clone '\(source)' as '\(slug)'"
+        let request = try Request(
+            .post, "/api/admin/brands/\(source)/clone",
+            json: BrandClone(slug: slug.text, name: name, plan: brandPlan, backup: backup), doing: doing)
+        guard let started = try await service.write(request, unless: change.plan),
+            try await service.finish(started, change, doing: doing) != nil
+        else { return }
+        service.note("It has no API keys yet: 'constintel key create \(slug) …' makes one.")
+        try await service.show(slug)
+    }
+}
+
 struct BackupRecover: BrandChangeCommand {
     static let configuration = CommandConfiguration(
         commandName: "recover",
@@ -220,31 +263,46 @@ struct BackupRecover: BrandChangeCommand {
     }
 }
 
+extension Request {
+    fileprivate static func backups(of slug: Slug) -> Request {
+        Request(.get, "/api/admin/brands/\(slug)/backups", doing: "list the backups of '\(slug)'")
+    }
+}
+
 extension Service {
-    fileprivate func showBackups(of slug: Slug, query: [(name: String, value: String)]) async throws {
-        var request = Request(
-            .get, "/api/admin/brands/\(slug)/backups", doing: "list the backups of '\(slug)'")
-        request.query = query
-        try await showBackups(request)
+    /// Begins a backup, waits for it, and prints what was made, which is the first of `list`.
+    func backUp(_ request: Request, _ change: ChangeOptions, list: Request) async throws {
+        guard let started = try await write(request, unless: change.plan),
+            try await finish(started, change, doing: request.doing) != nil
+        else { return }
+        var list = list
+        list.query = [("limit", "1")]
+        let answer = try await control.send(list)
+        try report(answer) {
+            let made = try answer.decode(Page<BackupView>.self).items
+            return lines(table(made))
+        }
     }
 
     /// Prints a page of backups.
     func showBackups(_ request: Request) async throws {
+        try report(page: try await control.send(request), of: BackupView.self) { table($0) }
+    }
+
+    private func table(_ backups: [BackupView]) -> Table {
         let now = surroundings.clock.now()
-        try report(page: try await control.send(request), of: BackupView.self) { backups in
-            Table(
+        return Table(
+            [
+                .init("id"), .init("taken"), .init("events", .right), .init("profiles", .right),
+                .init("orders", .right), .init("size", .right), .init("added", .right), .init("verified"),
+            ],
+            rows: backups.map {
                 [
-                    .init("id"), .init("taken"), .init("events", .right), .init("profiles", .right),
-                    .init("orders", .right), .init("size", .right), .init("added", .right), .init("verified"),
-                ],
-                rows: backups.map {
-                    [
-                        "\($0.id)", $0.takenAt.description, grouped($0.events), grouped($0.profiles),
-                        grouped($0.orders), megabytes($0.bytes), megabytes($0.addedBytes),
-                        $0.verified(at: now),
-                    ]
-                })
-        }
+                    "\($0.id)", $0.takenAt.description, grouped($0.events), grouped($0.profiles),
+                    grouped($0.orders), megabytes($0.bytes), megabytes($0.addedBytes),
+                    $0.verified(at: now),
+                ]
+            })
     }
 
     fileprivate func showReceipt(of slug: Slug) async throws {

@@ -18,15 +18,14 @@ struct PlatformBackup: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        let doing = "back the control plane up"
-        let request = Request(.post, "/api/admin/platform/backups", doing: doing)
-        guard let started = try await service.write(request, unless: change.plan),
-            try await service.finish(started, change, doing: doing) != nil
-        else { return }
-        var list = Request(.get, "/api/admin/platform/backups", doing: "list the backups")
-        list.query = [("limit", "1")]
-        try await service.showBackups(list)
+        let request = Request(.post, "/api/admin/platform/backups", doing: "back the control plane up")
+        try await service.backUp(request, change, list: .controlBackups)
     }
+}
+
+extension Request {
+    fileprivate static let controlBackups = Request(
+        .get, "/api/admin/platform/backups", doing: "list the backups")
 }
 
 struct PlatformBackups: ServiceCommand {
@@ -42,7 +41,7 @@ struct PlatformBackups: ServiceCommand {
     @OptionGroup var options: ServiceOptions
 
     func run(on service: Service) async throws {
-        var request = Request(.get, "/api/admin/platform/backups", doing: "list the backups")
+        var request = Request.controlBackups
         request.query = page.query
         try await service.showBackups(request)
     }

@@ -14,13 +14,14 @@ struct BackupLoading: Sendable {
 
     /// Reads the archive to its end.
     ///
+    /// - Parameter source: whose backup it is, where it is not the brand's own.
     /// - Throws: `Fault.invalid` for an archive that is damaged, another brand's, of another version of the
     ///   tables or not written to its end. What was loaded until then is rolled back.
     func load(
-        _ reader: ArchiveReader, into schema: String, _ instance: Instance, generation: Int64,
-        manifestHash: String?, report: @escaping BrandArchive.Report
+        _ reader: ArchiveReader, into schema: String, _ instance: Instance, from source: BrandID? = nil,
+        generation: Int64, manifestHash: String?, report: @escaping BrandArchive.Report
     ) async throws -> BackupManifest {
-        let head = try await head(reader, of: instance)
+        let head = try await head(reader, of: source ?? instance.brand)
         try await scratch.make(schema, instance, generation: generation, months: head.months)
         return try await scratch.filling(schema, instance.slug) { filling in
             let manifest = try await rows(
@@ -51,11 +52,11 @@ struct BackupLoading: Sendable {
     }
 
     /// What stands before the rows.
-    private func head(_ reader: ArchiveReader, of instance: Instance) async throws -> BackupManifest {
+    private func head(_ reader: ArchiveReader, of brand: BrandID) async throws -> BackupManifest {
         while let member = try await reader.next() {
             guard member.name == "backup.json" else { continue }
             let head = try BackupManifest(encoded: member.content)
-            guard head.brandId == instance.brand else {
+            guard head.brandId == brand else {
                 let owner = head.brandId.map { "\($0)" } ?? "no brand"
                 throw damaged("it is a backup of '\(head.slug)' (\(owner)), another brand")
             }

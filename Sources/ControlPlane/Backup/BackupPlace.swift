@@ -28,28 +28,14 @@ package struct BackupPlace: Codable, Sendable {
     }
 
     /// What restic is told.
-    ///
-    /// - Throws: a fault that names the file which is missing or malformed.
-    func settings(_ layout: StateLayout, _ keys: PlatformKeys) throws(Fault) -> BackupRepository.Settings {
+    func settings(_ layout: StateLayout, _ keys: PlatformKeys) -> BackupRepository.Settings {
         var settings = BackupRepository.Settings(
             base: repository, passwordFile: passwordFile ?? keys.backupPasswordFile,
             cacheDirectory: "\(layout.root)/cache")
         while settings.base.count > 1, settings.base.hasSuffix("/"), !settings.base.hasSuffix("//") {
             settings.base.removeLast()
         }
-        guard let environmentFile else { return settings }
-        let doing = "read \(environmentFile)"
-        guard let bytes = try PrivateFile.read(environmentFile) else {
-            throw Fault(.notFound, doing: doing, "there is no such file")
-        }
-        for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
-        where !line.hasPrefix("#") && !line.allSatisfy(\.isWhitespace) {
-            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty else {
-                throw Fault(.invalid, doing: doing, "expected lines of NAME=value")
-            }
-            settings.environment[String(parts[0])] = String(parts[1])
-        }
+        settings.environmentFile = environmentFile
         return settings
     }
 }

@@ -12,7 +12,7 @@ struct BackupRoutes: Sendable {
 
     func add(to admin: RouterGroup<WebContext>) {
         addLists(to: admin)
-        addRecovery(to: admin)
+        addMaking(to: admin)
         admin.post("brands/:slug/backups") { request, context in
             let doing = "back the brand up"
             let slug = try context.slug(doing: doing)
@@ -57,7 +57,18 @@ struct BackupRoutes: Sendable {
         }
     }
 
-    private func addRecovery(to admin: RouterGroup<WebContext>) {
+    /// What makes a brand from a backup.
+    private func addMaking(to admin: RouterGroup<WebContext>) {
+        admin.post("brands/:slug/clone") { request, context in
+            let slug = try context.slug(doing: BrandCopy.doing)
+            let change = try await request.change(
+                BrandClone.self, context, .changeBrands, doing: BrandCopy.doing)
+            return try await changes.operation(change) {
+                try await backups.planClone(slug, change.body)
+            } begin: { transaction in
+                try await backups.clone(slug, change.body, by: change.requestedBy, in: transaction)
+            }
+        }
         admin.post("brands/:slug/recover") { request, context in
             let slug = try context.slug(doing: Recovering.doing)
             let change = try await request.change(context, .operate, doing: Recovering.doing)

@@ -8,11 +8,13 @@ struct BackupSagas: Sendable {
     let drill: Drill
     let restoring: Restoring
     let recovering: Recovering
+    let cloning: Cloning
     let control: ControlBackingUp
 
     init(
-        _ foundations: ControlPlane.Foundations, _ instances: Instances, _ streamUsers: StreamUsers
+        _ foundations: ControlPlane.Foundations, _ provisioning: Provisioning
     ) {
+        let instances = provisioning.instances
         let store = BackupStore(pool: foundations.control, clock: foundations.clock)
         let tenants = TenantStore(
             pool: foundations.archives ?? foundations.brands, clock: foundations.clock)
@@ -36,15 +38,20 @@ struct BackupSagas: Sendable {
             repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: tenants),
             refolder: refolder, redis: foundations.redis)
         recovering = Recovering(
-            instances: instances, streamUsers: streamUsers, keys: foundations.keys,
+            instances: instances, streamUsers: provisioning.streamUsers, keys: foundations.keys,
             repositories: repositories, scratch: scratch, redis: foundations.redis)
+        cloning = Cloning(
+            provisioning: provisioning, store: store, repositories: repositories, scratch: scratch,
+            refolder: refolder, redis: foundations.redis)
         control = ControlBackingUp(
             tables: ControlTablesStore(pool: foundations.control, clock: foundations.clock),
             keys: foundations.keys, store: store, repositories: repositories)
     }
 
     /// Every kind.
-    var all: [Saga] { [backingUp.saga, drill.saga, control.saga, recovering.saga] + restoring.sagas }
+    var all: [Saga] {
+        [backingUp.saga, drill.saga, control.saga, recovering.saga, cloning.saga] + restoring.sagas
+    }
 
     /// What brings a lost installation back.
     func recovery(_ backups: Backups) -> PlatformRecovery {
@@ -59,9 +66,11 @@ struct BackupSagas: Sendable {
     ) -> Backups {
         Backups(
             store: backingUp.store, receipts: drill.receipts, formers: restoring.formers,
-            scratch: drill.scratch, intents: intents, operations: operations, executor: executor,
+            scratch: drill.scratch, brands: cloning.provisioning.brands, intents: intents,
+            operations: operations, executor: executor,
             backingUp: backingUp.saga, drill: drill.saga, restore: restoring.restore,
-            swapBack: restoring.swapBack, recovery: recovering.saga, controlBackup: control.saga,
+            swapBack: restoring.swapBack, recovery: recovering.saga, cloning: cloning.saga,
+            controlBackup: control.saga,
             tenants: restoring.instances.tenants, receiptKey: drill.key.publicKey, clock: intents.clock)
     }
 }

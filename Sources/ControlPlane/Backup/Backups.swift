@@ -12,6 +12,7 @@ struct Backups: Sendable {
     let receipts: BackupReceiptStore
     let formers: FormerSchemaStore
     let scratch: ScratchSchemaStore
+    let brands: BrandStore
     let intents: BrandIntentStore
     let operations: OperationStore
     let executor: SagaExecutor
@@ -20,6 +21,7 @@ struct Backups: Sendable {
     let restore: Saga
     let swapBack: Saga
     let recovery: Saga
+    let cloning: Saga
     let controlBackup: Saga
     let tenants: TenantStore
     let receiptKey: VerifyingKey
@@ -96,6 +98,25 @@ struct Backups: Sendable {
         return try await begin(recovery, slug.text, [:], by: principal, in: transaction)
     }
 
+    /// Reserves a new brand, and begins to fill it from a backup of `source`.
+    func clone(
+        _ source: Slug, _ wish: BrandClone, by principal: String, in transaction: PostgresTransaction
+    ) async throws -> OperationView {
+        let copy = try BrandCopy(wish)
+        let input = try await checked(source, wish, in: transaction)
+        try await brands.insert(copy, of: source, id: BrandID(at: clock.now()), in: transaction)
+        return try await begin(cloning, copy.slug.text, input, by: principal, in: transaction)
+    }
+
+    /// What `clone` would do; it refuses what that would refuse.
+    func planClone(_ source: Slug, _ wish: BrandClone) async throws -> OperationPlan {
+        let copy = try BrandCopy(wish)
+        let input = try await intents.pool.transaction { try await checked(source, wish, in: $0) }
+        let plan = try await brands.brand(source)?.plan
+        try await brands.requireFree(copy.slug, plan: copy.plan ?? plan ?? "")
+        return try await OperationPlan(of: cloning, on: copy.slug, input: input)
+    }
+
     /// Begins a backup of the control plane itself.
     func backUpControl(
         by principal: String, in transaction: PostgresTransaction
@@ -157,6 +178,16 @@ extension Backups {
         var input: Step.Output = ["discardLater": "\(wish.discardLater ?? false)"]
         input["backup"] = wish.backup.map { "\($0)" }
         input["keepDays"] = wish.keepDays.map { "\($0)" }
+        return input
+    }
+
+    private func checked(
+        _ source: Slug, _ wish: BrandClone, in transaction: PostgresTransaction
+    ) async throws -> Step.Output {
+        try await requireLiving(source, doing: BrandCopy.doing, in: transaction)
+        try await requireBackup(source, wish.backup, doing: BrandCopy.doing)
+        var input: Step.Output = ["source": source.text]
+        input["backup"] = wish.backup.map { "\($0)" }
         return input
     }
 

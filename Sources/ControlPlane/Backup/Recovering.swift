@@ -91,33 +91,16 @@ struct Recovering: Sendable {
     }
 
     private var refillStream: Step {
-        Step("refillStream", limit: BackingUp.limit) { context in
-            [PlannedEffect("redis", "XADD \(try Slug(context.subject).redisPrefix)events: what waited then")]
-        } perform: { context in
-            let slug = try Slug(context.subject)
-            guard try context.output("entries", of: "load") != "0" else { return [:] }
-            let stream = RedisStream(redis, key: slug.redisPrefix + "events")
-            _ = try await repositories.brand(slug).read(context.output("snapshot", of: "choose")) {
-                try await BackupLoading.entries($0, of: "events") { _ = try await stream.append($0) }
-            }
-            return [:]
-        } undo: { _ in
+        Step.refillingStream(redis) { context, consume in
+            try await repositories.brand(Slug(context.subject)).read(
+                context.output("snapshot", of: "choose"), consume)
         }
     }
 
     private var following: [Step] {
-        [BrandAction.Consequence.project, .run, .awaitReady].map { consequence in
-            Step(consequence.rawValue) { context in
-                try await instances.planned(consequence, Slug(context.subject))
-            } perform: { context in
-                try await instances.follow(consequence, Slug(context.subject))
-                return [:]
-            } undo: { context in
-                guard consequence == .run else { return }
-                let slug = try Slug(context.subject)
-                try await instances.stop(slug)
-                try instances.files.remove(slug)
-            }
+        Step.serving(instances) { slug in
+            try await instances.stop(slug)
+            try instances.files.remove(slug)
         }
     }
 }

@@ -248,35 +248,14 @@ struct Restoring: Sendable {
         }
     }
 
-    /// Entries that waited when the backup was made are events that were answered. Those that are stored
-    /// already take no effect again.
     private var refillStream: Step {
-        Step("refillStream", limit: BackingUp.limit) { context in
-            let slug = try Slug(context.subject)
-            return [PlannedEffect("redis", "XADD \(slug.redisPrefix)events: what waited then")]
-        } perform: { context in
-            let slug = try Slug(context.subject)
-            guard try context.output("entries", of: "load") != "0" else { return ["entries": "0"] }
-            let stream = RedisStream(redis, key: slug.redisPrefix + "events")
-            let count = try await repositories.brand(slug).read(
-                context.output("snapshot", of: Restoring.chosen)
-            ) { try await BackupLoading.entries($0, of: "events") { _ = try await stream.append($0) } }
-            return ["entries": "\(count)"]
-        } undo: { _ in
+        Step.refillingStream(redis) { context, consume in
+            try await repositories.brand(Slug(context.subject)).read(
+                context.output("snapshot", of: Restoring.chosen), consume)
         }
     }
 
-    private var following: [Step] {
-        [BrandAction.Consequence.project, .run, .awaitReady].map { consequence in
-            Step(consequence.rawValue) { context in
-                try await instances.planned(consequence, Slug(context.subject))
-            } perform: { context in
-                try await instances.follow(consequence, Slug(context.subject))
-                return [:]
-            } undo: { _ in
-            }
-        }
-    }
+    private var following: [Step] { Step.serving(instances) }
 
     /// What the first step has chosen.
     private struct Chosen {

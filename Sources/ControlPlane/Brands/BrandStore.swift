@@ -30,6 +30,34 @@ struct BrandStore: Sendable {
         }
     }
 
+    /// Reserves the slug for a copy of `source`: with its settings, but for the domain, which is the other's.
+    ///
+    /// - Throws: what `insert` would throw; `Fault.notFound` when there is no `source`.
+    func insert(
+        _ copy: BrandCopy, of source: Slug, id: BrandID, in transaction: PostgresTransaction
+    ) async throws {
+        let now = clock.now()
+        do {
+            try await refuseRetired(copy.slug, in: transaction)
+            let inserted = try await transaction.run(
+                """
+                insert into brand (id, slug, name, industry, industry_since, country, time_zone, currency,
+                    settings, plan, status, created_at, updated_at)
+                select \(id)::uuid, \(copy.slug), \(copy.name), industry, \(now)::timestamptz,
+                    country, time_zone, currency, settings, coalesce(\(copy.plan), plan), 'provisioning',
+                    \(now)::timestamptz, \(now)::timestamptz
+                from brand where slug = \(source)
+                """)
+            guard inserted.affected == 1 else {
+                throw Fault(.notFound, doing: BrandCopy.doing, "there is no brand '\(source)'")
+            }
+        } catch let error as PostgresError where error.constraint == "brand_slug_key" {
+            throw BrandStore.taken(copy.slug, cause: error)
+        } catch let error as PostgresError where error.constraint == "brand_plan_fkey" {
+            throw BrandStore.noPlan(copy.plan ?? "", cause: error)
+        }
+    }
+
     /// - Throws: what `insert` would throw.
     func requireFree(_ slug: Slug, plan: String) async throws {
         try await pool.transaction { transaction in

@@ -13,19 +13,32 @@ struct Provisioning: Sendable {
     let streamUsers: StreamUsers
     let keys: PlatformKeys
 
+    /// The step that knows the brand's id.
+    static let reserve = "reserve"
+
     /// The saga, as the executor runs it.
-    var saga: Saga {
+    var saga: Saga { saga("brand.provision", filling: [createSchema]) }
+
+    /// A saga that makes a brand.
+    ///
+    /// - Parameters:
+    ///   - choosing: what is settled before anything is made.
+    ///   - filling: makes the brand's tables.
+    ///   - refilling: what is done once there is a stream.
+    func saga(
+        _ kind: String, choosing: [Step] = [], filling: [Step], refilling: [Step] = [],
+        isBackground: Bool = false
+    ) -> Saga {
         Saga(
-            kind: "brand.provision", runbook: "runbooks/provision-stuck.md",
-            steps: [
-                reserve, mintSecrets, createRoles, createSchema, createStreamUser, project, writeFiles,
-                startInstance, awaitReady, activate,
-            ])
+            kind: kind, runbook: "runbooks/provision-stuck.md",
+            steps: [reserve] + choosing + [mintSecrets, createRoles] + filling + [createStreamUser]
+                + refilling + [project, writeFiles, startInstance, awaitReady, activate],
+            isBackground: isBackground)
     }
 
     /// The request has reserved the slug together with the operation; here its id is noted for later steps.
     private var reserve: Step {
-        Step("reserve") { context in
+        Step(Provisioning.reserve) { context in
             [PlannedEffect("control database", "insert brand '\(context.subject)' with the id <chosen>")]
         } perform: { context in
             let slug = try Slug(context.subject)
@@ -169,6 +182,6 @@ struct Provisioning: Sendable {
     private var tenants: TenantStore { instances.tenants }
 
     private func brand(_ context: StepContext) throws -> BrandID {
-        try context.brand(of: "reserve")
+        try context.brand(of: Provisioning.reserve)
     }
 }

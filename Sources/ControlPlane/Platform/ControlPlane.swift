@@ -54,7 +54,7 @@ struct ControlPlane: Sendable {
             brands: brandStore, instances: instances, streamUsers: streamUsers, keys: foundations.keys)
         provisioning = provisioner.saga
         let lifecycleSagas = LifecycleSagas(intents: intents, instances: instances)
-        let backupSagas = BackupSagas(foundations, instances, streamUsers)
+        let backupSagas = BackupSagas(foundations, provisioner)
         let purging = Purging(
             intents: intents, instances: instances, streamUsers: streamUsers,
             repositories: backupSagas.backingUp.repositories)

@@ -115,7 +115,7 @@ struct Reign: Sendable {
             logger: ground.logger)
         foundations.archives = pool(
             ground.places.brandsDatabase, lead.session, maximum: Reign.archiveConnections)
-        foundations.places.backups = try ground.backups?.settings(ground.layout, keys)
+        foundations.places.backups = ground.backups?.settings(ground.layout, keys)
         foundations.saga.holder = ground.leadership.holder
         foundations.runsJobs = !ground.places.isUnderSystemd
         return foundations

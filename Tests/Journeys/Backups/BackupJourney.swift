@@ -85,6 +85,41 @@ struct BackupJourney {
         }
     }
 
+    @Test("a clone has what the other had, and neither its keys nor anything to do with it")
+    func clone() async throws {
+        let workload = Workload(steps: 2, rowsPerStep: 200, eventsPerStep: 100, seed: 9)
+        try await Shop.with { shop in
+            let key = try await shop.key()
+            try await workload.perform(0, in: shop)
+            let then = try await shop.tables(after: workload, steps: 1)
+            let refused = try await shop.installation.run("backup", "clone", "demo", "copy")
+            #expect(refused.status == 1 && refused.errors.contains("the brand has no backup yet"))
+            try await shop.done("backup", "create", "demo")
+            try await workload.perform(1, in: shop)
+            let now = try await shop.tables(after: workload, steps: 2)
+            try await shop.done("backup", "clone", "demo", "copy", "--name", "A copy")
+            #expect(try await TenantTables.read(from: shop.installation, schema: "brand_copy") == then)
+            let keys = try await shop.done("key", "list", "copy", "--output", "json").output
+            #expect(!keys.contains("publicId"), "\(keys)")
+            #expect(try await shop.isAnswered(with: key))
+            #expect(try await shop.tables(after: workload, steps: 2) == now)
+
+            // It lives: what it takes is its own, and it goes without a trace of the other.
+            let event =
+                #"{"eventId":"c","type":"purchase","identifiers":{"email":"c@example.com"},"#
+                + #""properties":{"orderId":"c","total":"1.00"}}"#
+            let sent = try await shop.installation.run(["events", "send", "--brand", "copy"], input: event)
+            #expect(sent.status == 0, "\(sent.errors)")
+            let again = try await shop.installation.run("backup", "clone", "demo", "copy")
+            #expect(again.status == 1 && again.errors.contains("a brand has the slug 'copy' already"))
+            try await shop.done("backup", "create", "copy")
+            try await shop.done("backup", "verify", "copy")
+            try await shop.done("brand", "delete", "copy", "--yes")
+            try await shop.done("brand", "purge", "copy", "--confirm", "copy")
+            #expect(try await shop.tables(after: workload, steps: 2) == now)
+        }
+    }
+
     @Test("a brand comes back by restic, tar and psql alone, as the runbook says")
     func byHand() async throws {
         let workload = Workload(steps: 1, rowsPerStep: 300, eventsPerStep: 100, seed: 7)

@@ -1,0 +1,115 @@
+import Backup
+import Contract
+import Kernel
+import Redis
+import Workflow
+
+/// `brand.clone`: a new brand with the rows of another's backup, and nothing else of the other: roles,
+/// passwords and keys are its own, and nobody is written to in its name until somebody sets that up anew.
+struct Cloning: Sendable {
+    let provisioning: Provisioning
+    let store: BackupStore
+    let repositories: BackupRepositories
+    let scratch: ScratchSchemaStore
+    let refolder: Refolder
+    let redis: RedisClient
+
+    static let kind = "brand.clone"
+    private static let choose = "choose"
+
+    var saga: Saga {
+        provisioning.saga(
+            Cloning.kind, choosing: [choose], filling: [load, refold], refilling: [refillStream],
+            isBackground: true)
+    }
+
+    private var instances: Instances { provisioning.instances }
+
+    private var choose: Step {
+        Step(Cloning.choose) { context in
+            let source = try source(context)
+            guard
+                let backup = try await store.backup(of: source, context.input["backup"].flatMap(UUIDv7.init))
+            else { throw Fault(.notFound, doing: BrandCopy.doing, "'\(source)' has no such backup") }
+            return [
+                "source": "\(try await instances.store.instance(source).brand)", "snapshot": backup.snapshot,
+                "hash": backup.manifestHash,
+            ]
+        } undo: { _ in
+        }
+    }
+
+    private var load: Step {
+        Step("load", limit: BackingUp.limit) { context in
+            let schema = try Slug(context.subject).schemaName
+            return [
+                PlannedEffect("backup repository", "read the snapshot of '\(try source(context))'"),
+                PlannedEffect("brands database", "create schema \(schema) and fill it"),
+            ]
+        } perform: { context in
+            let slug = try Slug(context.subject)
+            let instance = try await instances.store.instance(slug)
+            let loading = BackupLoading(scratch: scratch, endsOperations: true)
+            guard let source = BrandID(try context.output("source", of: Cloning.choose)) else {
+                throw Fault(.internal, doing: BrandCopy.doing, "the other brand's id is malformed")
+            }
+            let manifest = try await read(context) { reader in
+                try await loading.load(
+                    reader, into: slug.schemaName, instance, from: source, generation: instance.generation,
+                    manifestHash: context.output("hash", of: Cloning.choose), report: context.report)
+            }
+            return ["rows": "\(manifest.rows)", "entries": "\(manifest.streams["events"] ?? 0)"]
+        } undo: { context in
+            try await instances.tenants.dropSchema(
+                Slug(context.subject), of: context.brand(of: Provisioning.reserve))
+        }
+    }
+
+    private var refold: Step {
+        Step("refold", limit: BackingUp.limit) { _ in
+            [PlannedEffect("brands database", "fold what is to serve anew")]
+        } perform: { context in
+            let slug = try Slug(context.subject)
+            let instance = try await instances.store.instance(slug)
+            try await instances.project(slug)
+            let report = try await refolder.refold(
+                slug.schemaName, of: instance, applied: true, generation: instance.generation)
+            return ["differences": "\(report.differences.reduce(0) { $0 + $1.count })"]
+        } undo: { context in
+            // The process that folds is told where by the files that the brand's own will have.
+            try instances.files.remove(Slug(context.subject))
+        }
+    }
+
+    private var refillStream: Step {
+        Step.refillingStream(redis) { try await read($0, $1) }
+    }
+
+    private func read<Value: Sendable>(
+        _ context: StepContext, _ consume: @escaping @Sendable (ArchiveReader) async throws -> Value
+    ) async throws -> Value {
+        try await repositories.brand(source(context)).read(
+            context.output("snapshot", of: Cloning.choose), consume)
+    }
+
+    private func source(_ context: StepContext) throws -> Slug {
+        try Slug(context.input["source"] ?? "")
+    }
+}
+
+/// The brand that a clone is to be, checked; whether there is its plan, the database knows.
+struct BrandCopy: Sendable {
+    let slug: Slug
+    let name: String
+    /// The other's where nil.
+    let plan: String?
+
+    static let doing = "clone the brand"
+
+    /// - Throws: `Fault.invalid` with the first field that is wrong and what was expected.
+    init(_ wish: BrandClone) throws(Fault) {
+        slug = try Slug(wish.slug)
+        name = try FieldRules.text(wish.name ?? wish.slug, field: "name", doing: BrandCopy.doing)
+        plan = wish.plan
+    }
+}
