@@ -137,7 +137,7 @@ let targets: [Target] = [
     test("RedisTests", ["Redis", "Reactor", "Kernel", logging]),
     test("CPhoneNumberTests", ["CPhoneNumber"]),
     test("SealingTests", ["Sealing", "Kernel", "TestSupport"], data: ["Vectors"]),
-    test("BackupTests", ["Backup", "Kernel"]),
+    test("BackupTests", ["Backup", "Kernel", subprocess]),
     test("SupervisionTests", ["Supervision", "Reactor", "Kernel", lifecycle, logging]),
     test("EmbeddedTests", ["Embedded", "Supervision", "Sealing", "Contract", "Kernel", logging]),
     test("WorkflowTests", ["Workflow", "ControlSchema", "Postgres", "Kernel", "TestSupport", logging]),

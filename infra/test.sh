@@ -102,12 +102,13 @@ servers=()
 packages+=(prometheus chromium)
 install_packages
 
-# Fetches schemathesis, which tries both planes by their documents, and playwright, which drives Chromium, as far
-# as the filter needs them; without a network those tests are skipped.
+# Fetches schemathesis, which tries both planes by their documents, playwright, which drives Chromium, and moto, which
+# serves buckets as Amazon does, as far as the filter needs them; without a network those tests are skipped.
 install_from_pypi() {
     local wanted=()
     if [[ "Contract ContractJourney" =~ ${filter:-.} ]]; then wanted+=(schemathesis==4.32.5); fi
     if [[ "Tracker TrackerJourney" =~ ${filter:-.} ]]; then wanted+=(playwright==1.65.2); fi
+    if [[ "S3RepositoryTests" =~ ${filter:-.} ]]; then wanted+=('moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5); fi
     if [ ${#wanted[@]} -eq 0 ]; then return; fi
     say "Fetching ${wanted[*]} (PyPI)"
     if python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \

@@ -1,5 +1,7 @@
 import Foundation
 import Kernel
+import Subprocess
+import Synchronization
 import Testing
 
 @testable import Backup
@@ -162,6 +164,75 @@ struct RepositoryTests {
         }
         #expect(found == tried && tried >= 3, "\(found) of \(tried) flips were found")
         #expect(try await members(snapshot.id, in: repository)["a"] == Self.noise)
+    }
+
+    @Test("another restic is waited for; one that died is not")
+    func locks() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        let repository = place.repository
+        try await repository.prepare()
+        for tag in ["operation=1", "operation=2"] {
+            let written = try await write([("a", Self.noise)], tag: tag, to: repository)
+            _ = try await repository.complete(tag: tag, snapshot: written.snapshot)
+        }
+        let old = try #require(try await repository.snapshots().first)
+
+        // It reads what never comes, and holds the repository meanwhile.
+        let ends = try makePipe()
+        let environment: [Environment.Key: String] = ["RESTIC_REPOSITORY": repository.location]
+        let ended = try await Subprocess.run(
+            .path("/usr/bin/restic"),
+            arguments: ["--no-cache", "--password-file", "\(place.root)/password", "backup", "--stdin"],
+            environment: .custom(environment),
+            input: .fileDescriptor(.init(rawValue: ends.read), closeAfterSpawningProcess: true),
+            output: .discarded, error: .discarded
+        ) { execution in
+            while try locks(of: place).isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+            let forgotten = Flag()
+            async let forget: Void = {
+                try await repository.forget([old.id])
+                forgotten.set()
+            }()
+            try await Task.sleep(for: .seconds(3))
+            #expect(!forgotten.isSet, "it went on beside another")
+            try execution.send(signal: .kill)
+            close(ends.write)
+            try await forget
+        }
+        #expect(!ended.terminationStatus.isSuccess)
+        #expect(try await repository.snapshots().count == 1)
+        #expect(try locks(of: place) == [], "what died is still in the way")
+    }
+
+    private func locks(of place: Place) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "\(place.settings.base)/brands/acme/locks")
+    }
+
+    /// Whether something has happened.
+    private final class Flag: Sendable {
+        private let value = Mutex(false)
+        var isSet: Bool { value.withLock { $0 } }
+        func set() { value.withLock { $0 = true } }
+    }
+
+    @Test(
+        "a file of the backend's variables that is missing or malformed fails, and tells none of its secrets")
+    func environmentFile() async throws {
+        let place = try Place()
+        defer { place.remove() }
+        var settings = place.settings
+        settings.environmentFile = "\(place.root)/environment"
+        let repository = BackupRepository("brands/acme", settings)
+        let missing = await #expect(throws: Fault.self) { try await repository.prepare() }
+        #expect(missing?.code == .unavailable && "\(missing!)".contains("\(place.root)/environment"))
+        try "# of the place\n\nAWS_SECRET_ACCESS_KEY 4711\n".write(
+            toFile: "\(place.root)/environment", atomically: true, encoding: .utf8)
+        let malformed = await #expect(throws: Fault.self) { try await repository.prepare() }
+        #expect("\(malformed!)".contains("line 3: expected NAME=value") && !"\(malformed!)".contains("4711"))
+        try "# of the place\n\nAWS_SECRET_ACCESS_KEY=4711\n".write(
+            toFile: "\(place.root)/environment", atomically: true, encoding: .utf8)
+        try await repository.prepare()
     }
 
     @Test("a wrong password, no repository, and one that goes away are told as what they are")

@@ -57,6 +57,44 @@ struct OperationFaults {
         }
     }
 
+    @Test("on a disk without room a restore is not begun; on one that fills up meanwhile it changes nothing")
+    func diskFullOfRestore() async throws {
+        let armed = ["CONSTINTEL_FAILPOINT": "brand.restore.choose.afterJournal:demo=stop"]
+        let installation = try Installation(environment: armed, postgresMegabytes: 768)
+        do {
+            try await installation.start()
+            let made = try await installation.run(OperationFaults.create)
+            try #require(made.status == 0, "\(made.errors)")
+            let event =
+                #"{"eventId":"1","type":"purchase","identifiers":{"email":"a@example.com"},"#
+                + #""properties":{"orderId":"1","total":"7.00"}}"#
+            let sent = try await installation.run(["events", "send", "--brand", "demo"], input: event)
+            #expect(sent.status == 0)
+            let backedUp = try await installation.run("backup", "create", "demo")
+            try #require(backedUp.status == 0, "\(backedUp.errors)")
+            let restore = ["backup", "restore", "demo", "--confirm", "demo"]
+
+            async let restored = installation.run(restore)
+            try await installation.whileDaemonIsFrozen { try await installation.fillDisk() }
+            let failed = try await restored
+            #expect(failed.status == 1, "\(failed.output)")
+            // Full from the beginning, it is told before anything is done.
+            let refused = try await installation.run(restore)
+            #expect(refused.status == 1 && refused.errors.contains("may be needed"), "\(refused.errors)")
+            try await installation.freeDisk()
+            try await expectWorking(installation)
+            let stats = try await installation.run("brand", "stats", "demo", "--output", "json")
+            let figures = try JSONDecoder().decode(StatsView.self, from: Data(stats.output.utf8))
+            #expect(figures.events == 1 && figures.revenue == "7.00")
+            let refold = try await installation.run("brand", "refold", "demo", "--plan")
+            #expect(refold.status == 0, "\(refold.output)")
+            await installation.remove()
+        } catch {
+            await installation.remove()
+            throw error
+        }
+    }
+
     private static let create = ["brand", "create", "demo"]
 
     private func withInstallation(

@@ -395,18 +395,25 @@ def backups():
         must(is_asleep(slug), f"a backup has woken {slug}")
     constintel("backup", "verify", SHORT)
     must(is_asleep(SHORT), f"a drill has woken {SHORT}")
+    constintel("backup", "clone", SHORT, "looked-at")
+    figures = [constintel("brand", "stats", slug, "--output", "json") for slug in (SHORT, "looked-at")]
+    must(len(set(json.loads(figure)["events"] for figure in figures)) == 1, f"the clone has others: {figures}")
+    constintel("brand", "delete", "looked-at", "--yes")
+    constintel("brand", "purge", "looked-at", "--confirm", "looked-at")
     shop = Shop(SHORT)
     for _ in range(20):
         shop.buy()
     expect_exact(SHORT)
     run(*psql_command(), "-d", database(), "-c",
         f"delete from {schema(SHORT)}.customer_order; delete from {schema(SHORT)}.order_totals")
-    constintel("backup", "restore", SHORT, "--confirm", SHORT)
+    run(f"{ROOT}/infra/restore-backup.sh", SHORT, "--confirm", SHORT)
     expect_exact(SHORT)
     shop.buy()
-    constintel("backup", "swap-back", SHORT)
+    run(f"{ROOT}/infra/restore-backup.sh", "--back", SHORT)
     must(not shop.refused, f"refused: {shop.refused}")
     expect_exact(SHORT)
+    said = run(f"{ROOT}/infra/backup-database.sh")
+    must(all(f"Backing up {what}" in said for what in ("the control plane", SHORT, LONG)), said)
 
 
 def before_cut():

@@ -21,6 +21,7 @@ struct BackupSagas: Sendable {
         let tables = TenantArchiveStore(tenants: tenants)
         let scratch = ScratchSchemaStore(tenants: tenants)
         let refolder = Refolder(instances: instances)
+        let room = DiskRoom(directories: foundations.places.watchedDirectories)
         let repositories = BackupRepositories(settings: foundations.backupSettings)
         backingUp = BackingUp(
             archive: BrandArchive(
@@ -30,19 +31,20 @@ struct BackupSagas: Sendable {
         drill = Drill(
             instances: instances, store: store,
             receipts: BackupReceiptStore(pool: foundations.control, clock: foundations.clock),
-            repositories: repositories, scratch: scratch, tables: tables, refolder: refolder,
+            repositories: repositories, scratch: scratch, room: room, tables: tables, refolder: refolder,
             key: foundations.keys.receiptKey)
         restoring = Restoring(
             instances: instances, store: store,
             formers: FormerSchemaStore(pool: foundations.control, clock: foundations.clock),
-            repositories: repositories, scratch: scratch, carrying: CarryStore(tenants: tenants),
+            repositories: repositories, scratch: scratch, room: room, carrying: CarryStore(tenants: tenants),
             refolder: refolder, redis: foundations.redis)
         recovering = Recovering(
             instances: instances, streamUsers: provisioning.streamUsers, keys: foundations.keys,
-            repositories: repositories, scratch: scratch, redis: foundations.redis)
+            store: store, repositories: repositories, scratch: scratch, room: room,
+            redis: foundations.redis)
         cloning = Cloning(
             provisioning: provisioning, store: store, repositories: repositories, scratch: scratch,
-            refolder: refolder, redis: foundations.redis)
+            room: room, refolder: refolder, redis: foundations.redis)
         control = ControlBackingUp(
             tables: ControlTablesStore(pool: foundations.control, clock: foundations.clock),
             keys: foundations.keys, store: store, repositories: repositories)

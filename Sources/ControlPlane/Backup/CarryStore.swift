@@ -93,23 +93,30 @@ struct CarryStore: Sendable {
             from \(own).customer_identifier o
             join customer_identifier c on c.kind = o.kind and c.value = o.value and c.id <> o.id
             """)
-        func named(_ column: SQL) -> SQL {
-            """
-            array(select coalesce(ours, named) from unnest(\(column)) with ordinality as t (named, place)
-                left join carried_identifier on theirs = named order by place)
-            """
-        }
         return try await transaction.run(
             """
             insert into identity_decision
                 (sequence, kind, left_ids, right_ids, by_limit, actor, reason, created_at)
                 overriding system value
-            select sequence, kind, \(named("left_ids")), \(named("right_ids")), by_limit, actor, reason,
+            select sequence, kind, \(Self.named(all: "left_ids")), \(Self.named(all: "right_ids")), by_limit, actor, reason,
                 created_at
             from \(own).identity_decision
             where sequence > (select coalesce(max(sequence), 0) from identity_decision)
             """
         ).affected
+    }
+
+    /// The identifiers of a column, each by the id that it has here.
+    private static func named(all column: SQL) -> SQL {
+        """
+        array(select coalesce(ours, named) from unnest(\(column)) with ordinality as t (named, place)
+            left join carried_identifier on theirs = named order by place)
+        """
+    }
+
+    /// The identifier, or the profile that is called after it, by the id that it has here.
+    private static func named(_ column: SQL) -> SQL {
+        "coalesce((select ours from carried_identifier where theirs = \(column)), \(column))"
     }
 
     /// The instance's own work: what is open goes on. What was open in this state when it was put aside, or
@@ -149,15 +156,16 @@ struct CarryStore: Sendable {
             """
             insert into merge_history (id, action, base_profile_id, merged_profile_id, reason, actor,
                 before_snapshot, after_snapshot, created_at)
-            select id, action, base_profile_id, merged_profile_id, reason, actor, before_snapshot,
-                after_snapshot, created_at
+            select id, action, \(Self.named("base_profile_id")), \(Self.named("merged_profile_id")), reason,
+                actor, before_snapshot, after_snapshot, created_at
             from \(own).merge_history on conflict do nothing
             """,
             """
             insert into manual_merge_queue (id, profile_ids, identifier_id, low_ids, high_ids, events, reason,
                 status, created_at, updated_at)
-            select id, profile_ids, identifier_id, low_ids, high_ids, events, reason, status, created_at,
-                updated_at
+            select id, profile_ids, \(Self.named("identifier_id")),
+                \(Self.named(all: "low_ids")), \(Self.named(all: "high_ids")), events, reason, status,
+                created_at, updated_at
             from \(own).manual_merge_queue where status <> 'pending' on conflict do nothing
             """,
             """

@@ -11,6 +11,7 @@ struct Cloning: Sendable {
     let store: BackupStore
     let repositories: BackupRepositories
     let scratch: ScratchSchemaStore
+    let room: DiskRoom
     let refolder: Refolder
     let redis: RedisClient
 
@@ -31,6 +32,7 @@ struct Cloning: Sendable {
             guard
                 let backup = try await store.backup(of: source, context.input["backup"].flatMap(UUIDv7.init))
             else { throw Fault(.notFound, doing: BrandCopy.doing, "'\(source)' has no such backup") }
+            try room.require(for: backup, doing: BrandCopy.doing)
             return [
                 "source": "\(try await instances.store.instance(source).brand)", "snapshot": backup.snapshot,
                 "hash": backup.manifestHash,

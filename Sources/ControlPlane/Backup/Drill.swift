@@ -17,6 +17,7 @@ struct Drill: Sendable {
     let receipts: BackupReceiptStore
     let repositories: BackupRepositories
     let scratch: ScratchSchemaStore
+    let room: DiskRoom
     let tables: TenantArchiveStore
     let refolder: Refolder
     let key: SigningKey
@@ -39,6 +40,7 @@ struct Drill: Sendable {
             guard let backup = try await store.backup(of: slug, id) else {
                 throw Fault(.notFound, doing: "try the backup", "the brand has none")
             }
+            try room.require(for: backup, doing: "try the backup")
             let instance = try await instances.store.instance(slug)
             return [
                 "backup": "\(backup.id)", "snapshot": backup.snapshot, "hash": backup.manifestHash,

@@ -12,8 +12,10 @@ struct Recovering: Sendable {
     let instances: Instances
     let streamUsers: StreamUsers
     let keys: PlatformKeys
+    let store: BackupStore
     let repositories: BackupRepositories
     let scratch: ScratchSchemaStore
+    let room: DiskRoom
     let redis: RedisClient
 
     static let kind = "brand.recover"
@@ -32,6 +34,9 @@ struct Recovering: Sendable {
             let instance = try await instances.store.instance(slug)
             guard let newest = try await repositories.brand(slug).snapshots().last(where: \.isComplete) else {
                 throw Fault(.notFound, doing: Recovering.doing, "its repository has no whole backup")
+            }
+            if let known = try await store.backup(of: slug) {
+                try room.require(for: known, doing: Recovering.doing)
             }
             return ["brand": "\(instance.brand)", "snapshot": newest.id]
         } undo: { _ in

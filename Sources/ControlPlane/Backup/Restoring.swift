@@ -16,6 +16,7 @@ struct Restoring: Sendable {
     let formers: FormerSchemaStore
     let repositories: BackupRepositories
     let scratch: ScratchSchemaStore
+    let room: DiskRoom
     let carrying: CarryStore
     let refolder: Refolder
     let redis: RedisClient
@@ -51,6 +52,7 @@ struct Restoring: Sendable {
             guard let backup = try await store.backup(of: slug, id) else {
                 throw Fault(.notFound, doing: "restore the brand", "there is no such backup")
             }
+            try room.require(for: backup, doing: "restore the brand")
             return try await output(
                 slug, context, candidate: ScratchSchemaStore.restored(slug),
                 ["snapshot": backup.snapshot, "hash": backup.manifestHash])

@@ -67,7 +67,8 @@ private struct Desk {
         try write(columns + orders.joined() + "o50,nobody,2026-01-30,much,USD\n", to: "orders.csv")
         try write("currency,day,rate\nEUR,2026-01-29,1.0830\n", to: "ecb.csv")
         let imported = try await shop.installation.run(
-            "events", "import", "\(files)/orders.csv", "--brand", "demo", "--type", "purchase")
+            "events", "import", "\(files)/orders.csv", "--brand", "demo", "--map", "orderId=orderId", "--map",
+            "email=email", "--map", "occurredAt=date", "--map", "total=total", "--map", "currency=currency")
         #expect(imported.status == 3, "\(imported.output)\(imported.errors)")
         for name in ["finding.json", "mail.txt"] {
             try write("{\"token\": \"\(try await shop.key())\"}\n", to: name)
@@ -120,7 +121,8 @@ private struct Desk {
         _ = try await Subprocess.run(
             .name("redis-cli"),
             arguments: [
-                "-s", "\(directory)/run/redis.sock", "--no-auth-warning", "-a", password, "XADD",
+                "-s", "\(directory)/run/redis.sock", "--no-auth-warning", "--user", "constintel", "-a",
+                password, "XADD",
                 "ci:{demo}:events", "*", "nonsense", "1",
             ], input: .none, output: .discarded, error: .discarded)
         for _ in 0..<300 {

@@ -1,0 +1,116 @@
+import Contract
+import Foundation
+import Kernel
+import TestSupport
+import Testing
+
+/// Restores at bad moments: what comes meanwhile and what was decided meanwhile is there afterwards, once.
+@Suite("A shop is restored while it lives", .serialized)
+struct RestoreJourney {
+    @Test("decisions that are brought back are about the same values, whatever numbers these have now")
+    func decisions() async throws {
+        try await Shop.with { shop in
+            try await shop.send(id: "first", total: "1.00")
+            try await shop.done("backup", "create", "demo")
+            for id in ["y", "x"] { try await shop.send(id: id, total: "2.00") }
+            try await shop.done("backup", "restore", "demo", "--confirm", "demo", "--discard-later")
+            // In another order, with another before them: each value is another number than it was.
+            for id in ["w", "x", "z", "y"] { try await shop.send(id: id, total: "2.00") }
+            try await shop.done(
+                "profiles", "merge", shop.profile("x"), shop.profile("z"), "--brand", "demo", "--reason",
+                "the same")
+            try await shop.done(
+                "profiles", "never", shop.profile("w"), shop.profile("first"), "--brand", "demo", "--reason",
+                "brothers")
+            try await shop.done(
+                "identifiers", "block", "email=y@example.com", "--brand", "demo", "--reason", "nobody's")
+
+            try await shop.done("backup", "swap-back", "demo")
+            try await shop.isAsFolded()
+            #expect(try await shop.stats().events == 5)
+            #expect(try await shop.profile("x") == shop.profile("z"))
+            let history = try await shop.done("profiles", "history", shop.profile("x"), "--brand", "demo")
+            #expect(history.output.contains("the same"), "\(history.output)")
+            #expect(try await shop.profile("w") != shop.profile("first"))
+            let flagged = try await shop.done("identifiers", "list", "--brand", "demo").output
+            #expect(flagged.contains("y@example.com") && !flagged.contains("x@example.com"), "\(flagged)")
+            let refused = try await shop.installation.run(
+                "profiles", "merge", shop.profile("w"), shop.profile("first"), "--brand", "demo", "--reason",
+                "no")
+            #expect(refused.status == 1, "they were to be kept apart: \(refused.output)")
+        }
+    }
+
+    @Test("a restore that is taken back after the brand has served again loses nothing of what came then")
+    func takenBack() async throws {
+        let workload = Workload(steps: 3, rowsPerStep: 100, eventsPerStep: 50, seed: 11)
+        let armed = ["CONSTINTEL_FAILPOINT": "brand.restore.awaitReady.afterEffect:demo=fail"]
+        try await Shop.with(environment: armed) { shop in
+            try await workload.perform(0, in: shop)
+            try await shop.done("backup", "create", "demo")
+            try await workload.perform(1, in: shop)
+            try await shop.drained()
+            let begun = try await shop.done(
+                "backup", "restore", "demo", "--confirm", "demo", "--no-wait", "--output", "json")
+            let id = try JSONDecoder().decode(OperationView.self, from: Data(begun.output.utf8)).id
+            try await shop.waits(for: id, at: "awaitReady")
+            try await workload.perform(2, in: shop)
+            try await shop.drained()
+            #expect(try await shop.installation.run("operation", "watch", "\(id)").status == 1)
+            let shown = try await shop.done("operation", "show", "\(id)").output
+            #expect(shown.contains("failed"), "\(shown)")
+            _ = try await shop.tables(after: workload, steps: 3)
+            let again = try await shop.installation.run("backup", "swap-back", "demo")
+            #expect(again.status == 1 && again.errors.contains("no former state"), "\(again.errors)")
+        }
+    }
+
+    @Test("an import that is open when the brand is restored goes on, and each row counts once")
+    func openImport() async throws {
+        let history = OrderHistory(rows: 30_000, seed: 12)
+        try await Shop.with { shop in
+            let file = "\(shop.installation.directory)/history.txt"
+            try Data(history.text.utf8).write(to: URL(fileURLWithPath: file))
+            try await shop.send(id: "before", total: "1.00")
+            try await shop.done("backup", "create", "demo")
+            let arguments = ["events", "import", file, "--brand", "demo"] + OrderHistory.options()
+            async let imported = shop.installation.run(arguments, input: "")
+            while try await shop.stats().events < 1000 { try await Task.sleep(for: .milliseconds(50)) }
+            try await shop.done("backup", "restore", "demo", "--confirm", "demo")
+            // Whoever waited for it may have been told that the brand is away; the work goes on all the same.
+            _ = try await imported
+            for _ in 0..<1200 where try await shop.stats().events < history.orders + 1 {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            try await shop.drained()
+            #expect(try await shop.stats().events == history.orders + 1)
+            try await shop.isAsFolded()
+            let work = try await shop.done("work", "list", "--brand", "demo").output
+            #expect(!work.contains("running") && !work.contains("failed"), "\(work)")
+        }
+    }
+}
+
+extension Shop {
+    /// The id of the profile of whom `send(id:total:)` has sent a purchase of.
+    fileprivate func profile(_ id: String) async throws -> String {
+        let found = try await done(
+            "profiles", "find", "--brand", "demo", "--identifier", "email=\(id)@example.com", "--output",
+            "json")
+        let page = try JSONSerialization.jsonObject(with: Data(found.output.utf8)) as? [String: Any]
+        let items = page?["items"] as? [[String: Any]]
+        return try #require((items?.first ?? page)?["id"] as? String, "\(found.output)")
+    }
+
+    /// Returns when a step of the operation has failed and is to be tried again.
+    fileprivate func waits(for id: OperationID, at step: String) async throws {
+        for _ in 0..<1200 {
+            let shown = try await done("operation", "show", "\(id)", "--output", "json")
+            let operation = try JSONDecoder().decode(OperationView.self, from: Data(shown.output.utf8))
+            if operation.steps?.first(where: { $0.name == step })?.error != nil { return }
+            guard !operation.state.isFinal else { break }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Failure("the operation was never at \(step)\n\(installation.logTail)")
+    }
+}
