@@ -5,12 +5,14 @@ import Testing
 
 @testable import Backup
 
-/// A repository behind Amazon's S3 interface, of which moto (getmoto.org) is a server.
-@Suite("A repository in an S3 bucket", .enabled(if: S3RepositoryTests.isThere))
-struct S3RepositoryTests {
-    private static let python = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_PYTHON"] ?? ""
-    static var isThere: Bool { FileManager.default.fileExists(atPath: "\(python)/moto") }
+/// A server of Amazon's S3 interface (getmoto.org), where it could be fetched.
+private enum Moto {
+    static let directory = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_PYTHON"] ?? ""
+    static var isThere: Bool { FileManager.default.fileExists(atPath: "\(directory)/moto") }
+}
 
+@Suite("A repository in an S3 bucket", .enabled(if: Moto.isThere))
+struct S3RepositoryTests {
     @Test("what is written there comes back, by the keys in its file and by no other")
     func roundTrip() async throws {
         let port = 20_000 + Int.random(in: 0..<10_000)
@@ -26,7 +28,7 @@ struct S3RepositoryTests {
     private static func serve(_ port: Int) async throws {
         let ended = try await Subprocess.run(
             .name("python3"), arguments: ["-m", "moto.server", "-H", "127.0.0.1", "-p", "\(port)"],
-            environment: .inherit.updating(["PYTHONPATH": python]), input: .none, output: .discarded,
+            environment: .inherit.updating(["PYTHONPATH": Moto.directory]), input: .none, output: .discarded,
             error: .string(limit: 1 << 20))
         if !Task.isCancelled { throw Fault(.unavailable, doing: "serve a bucket", ended.standardError) }
     }
