@@ -14,12 +14,12 @@ itself: runbooks/backups.md.
 TEXT
 }
 
-# The slugs of all brands that are not deleted, a line each.
+# The slugs of all brands that are there and not deleted, a line each.
 list_brands() {
     local page cursor=
     while :; do
-        page=$(constintel brand list --limit 200 --output json ${cursor:+--cursor "$cursor"})
-        grep -o '"slug":"[^"]*"[^{]*"status":"[a-z]*"' <<<"$page" | grep -v '"deleted"$' | cut -d '"' -f 4 || true
+        page=$(constintel brand list --limit 200 --output json ${cursor:+--cursor "$cursor"}) || return 1
+        grep -o '"slug":"[^"]*"[^{]*"status":"[a-z]*"' <<<"$page" | grep -Ev '"(deleted|provisioning)"$' | cut -d '"' -f 4 || true
         cursor=$(grep -o '"nextCursor":"[^"]*"' <<<"$page" | cut -d '"' -f 4 || true)
         [ -n "$cursor" ] || return 0
     done
@@ -30,7 +30,7 @@ status=0
 if [ $# -eq 0 ]; then
     say "Backing up the control plane"
     constintel platform backup || status=1
-    brands=$(list_brands)
+    brands=$(list_brands) || exit 1
     # shellcheck disable=SC2086
     set -- $brands
 fi

@@ -238,6 +238,7 @@ setup_daemon() {
         "user": "constintel",
         "passwordFile": "/run/credentials/constinteld.service/redis-password"
     },
+    "databaseDirectory": "/var/lib/postgresql/$version/constintel",
     "watchedDirectories": ["/var/lib/postgresql/$version/constintel", "/var/lib/constintel-redis"]
 }
 TEXT

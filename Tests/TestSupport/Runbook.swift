@@ -12,7 +12,9 @@ public struct Runbook: Sendable {
     public init(_ name: String, filling filled: [String: String] = [:]) throws {
         let checkout = ProcessInfo.processInfo.environment["CONSTINTEL_TEST_CHECKOUT"] ?? "."
         var text = try String(contentsOfFile: "\(checkout)/runbooks/\(name).md", encoding: .utf8)
-        for (placeholder, value) in filled { text = text.replacing(placeholder, with: value) }
+        for (placeholder, value) in filled.sorted(by: { $0.key < $1.key }) {
+            text = text.replacing(placeholder, with: value)
+        }
         var blocks: [String] = []
         var lines: [Substring]?
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {

@@ -12,7 +12,7 @@ package struct BackupRepository: Sendable {
         /// The file with the password of all of them.
         package var passwordFile: String
         /// A file with lines `NAME=value` of what restic's backend needs, such as `AWS_ACCESS_KEY_ID`. It is
-        /// read each time: one that is missing or malformed fails a backup and nothing else.
+        /// read each time: one that is missing or malformed fails what needs the repository.
         package var environmentFile: String?
         /// The path of restic.
         package var executable = "/usr/bin/restic"

@@ -15,9 +15,10 @@ struct Restic: Sendable {
 
     /// Runs one command to its end and returns what it prints.
     func run(_ arguments: [String], doing: String) async throws(Fault) -> String {
-        let result = await perform(arguments, doing: doing) { executable, arguments, environment in
+        let environment = try environment()
+        let result = await perform(arguments, doing: doing) { executable, arguments in
             let ended = try await Subprocess.run(
-                executable, arguments: arguments, environment: environment,
+                executable, arguments: arguments, environment: .custom(environment),
                 output: .string(limit: Restic.longestOutput), error: .string(limit: Restic.longestError))
             return (ended.standardOutput, ended.standardError, ended.terminationStatus)
         }
@@ -32,12 +33,13 @@ struct Restic: Sendable {
         _ arguments: [String], doing: String,
         writing produce: @escaping @Sendable (PipeWriter) async throws -> Value
     ) async throws -> (output: String, bytes: Int, value: Value) {
+        let environment = try environment()
         let ends = try makePipe()
         let pipe = PipeWriter(descriptor: ends.write)
         let input = FileDescriptor(rawValue: ends.read)
-        let result = await perform(arguments, doing: doing) { executable, arguments, environment in
+        let result = await perform(arguments, doing: doing) { executable, arguments in
             let ended = try await Subprocess.run(
-                executable, arguments: arguments, environment: environment,
+                executable, arguments: arguments, environment: .custom(environment),
                 input: .fileDescriptor(input, closeAfterSpawningProcess: true),
                 output: .string(limit: Restic.longestOutput), error: .string(limit: Restic.longestError)
             ) { execution -> Result<Value, any Error> in
@@ -68,12 +70,13 @@ struct Restic: Sendable {
         _ arguments: [String], doing: String,
         reading consume: @escaping @Sendable (ArchiveReader) async throws -> Value
     ) async throws -> Value {
+        let environment = try environment()
         let ends = try makePipe()
         let output = FileDescriptor(rawValue: ends.write)
         let reader = try ArchiveReader(descriptor: ends.read)
-        let result = await perform(arguments, doing: doing) { executable, arguments, environment in
+        let result = await perform(arguments, doing: doing) { executable, arguments in
             let ended = try await Subprocess.run(
-                executable, arguments: arguments, environment: environment,
+                executable, arguments: arguments, environment: .custom(environment),
                 input: .none,
                 output: .fileDescriptor(output, closeAfterSpawningProcess: true),
                 error: .string(limit: Restic.longestError)
@@ -95,13 +98,12 @@ struct Restic: Sendable {
 
     private func perform<Value>(
         _ arguments: [String], doing: String,
-        _ body: (Executable, Arguments, Environment) async throws -> Value
+        _ body: (Executable, Arguments) async throws -> Value
     ) async -> Result<Value, Fault> {
         do {
             return .success(
                 try await body(
-                    .path(FilePath(settings.executable)), Arguments(common + arguments),
-                    .custom(try environment())))
+                    .path(FilePath(settings.executable)), Arguments(common + arguments)))
         } catch {
             return .failure(
                 error as? Fault

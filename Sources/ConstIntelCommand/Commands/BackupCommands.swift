@@ -201,7 +201,7 @@ struct BackupClone: ServiceCommand {
         commandName: "clone",
         abstract: "Make a new brand from a backup of another: for a try, or to look something up.",
         discussion: """
-            The new brand has the other's customers, events and settings. It has no keys and no users yet, \
+            The new brand has the other's customers and events, its settings and its plan. It has no keys and no users yet, \
             and nothing is sent to customers in its name.
 
             Example:
@@ -221,9 +221,6 @@ struct BackupClone: ServiceCommand {
     @Option(help: "The new brand's name (default: its slug).")
     var name: String?
 
-    @Option(help: "The new brand's plan (default: the other's).")
-    var brandPlan: String?
-
     @OptionGroup var change: ChangeOptions
     @OptionGroup var options: ServiceOptions
 
@@ -231,7 +228,7 @@ struct BackupClone: ServiceCommand {
         let doing = "clone '\(source)' as '\(slug)'"
         let request = try Request(
             .post, "/api/admin/brands/\(source)/clone",
-            json: BrandClone(slug: slug.text, name: name, plan: brandPlan, backup: backup), doing: doing)
+            json: BrandClone(slug: slug.text, name: name, backup: backup), doing: doing)
         guard let started = try await service.write(request, unless: change.plan),
             try await service.finish(started, change, doing: doing) != nil
         else { return }

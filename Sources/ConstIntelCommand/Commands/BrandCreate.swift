@@ -79,7 +79,7 @@ struct BrandCreate: ServiceCommand {
         let page = try await service.control.send(
             Request(.get, "/api/admin/operations", query: [("subject", slug.text)], doing: doing)
         ).decode(Page<OperationView>.self)
-        let own = page.items.filter { $0.kind == "brand.provision" }
+        let own = page.items.filter { ["brand.provision", "brand.clone"].contains($0.kind) }
         guard let latest = own.max(by: { $0.createdAt < $1.createdAt }) else { return nil }
         return try await service.control.send(
             service.follower("/api/admin/operations", at: service.control).request(latest.id))

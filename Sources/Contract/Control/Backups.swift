@@ -83,22 +83,19 @@ public struct BackupRestore: JSONBody {
 /// `POST /api/admin/brands/:slug/clone`.
 public struct BrandClone: JSONBody {
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case slug, name, plan, backup
+        case slug, name, backup
     }
 
     /// The new brand's slug.
     public var slug: String
     /// The slug where absent.
     public var name: String?
-    /// The other brand's where absent.
-    public var plan: String?
     /// A backup's id; the newest when absent.
     public var backup: OperationID?
 
-    public init(slug: String, name: String? = nil, plan: String? = nil, backup: OperationID? = nil) {
+    public init(slug: String, name: String? = nil, backup: OperationID? = nil) {
         self.slug = slug
         self.name = name
-        self.plan = plan
         self.backup = backup
     }
 }

@@ -30,6 +30,7 @@ struct BackupLoading: Sendable {
             if endsOperations {
                 try await filling.endOperations("the brand was restored while this was going on")
             }
+            if source != nil { try await filling.forgetUse() }
             return manifest
         }
     }

@@ -21,7 +21,7 @@ struct BackupSagas: Sendable {
         let tables = TenantArchiveStore(tenants: tenants)
         let scratch = ScratchSchemaStore(tenants: tenants)
         let refolder = Refolder(instances: instances)
-        let room = DiskRoom(directories: foundations.places.watchedDirectories)
+        let room = DiskRoom(directory: foundations.places.databaseDirectory)
         let repositories = BackupRepositories(settings: foundations.backupSettings)
         backingUp = BackingUp(
             archive: BrandArchive(

@@ -112,8 +112,7 @@ struct Backups: Sendable {
     func planClone(_ source: Slug, _ wish: BrandClone) async throws -> OperationPlan {
         let copy = try BrandCopy(wish)
         let input = try await intents.pool.transaction { try await checked(source, wish, in: $0) }
-        let plan = try await brands.brand(source)?.plan
-        try await brands.requireFree(copy.slug, plan: copy.plan ?? plan ?? "")
+        try await brands.requireFree(copy.slug, plan: brands.brand(source)?.plan ?? "")
         return try await OperationPlan(of: cloning, on: copy.slug, input: input)
     }
 

@@ -93,6 +93,9 @@ struct CarryStore: Sendable {
             from \(own).customer_identifier o
             join customer_identifier c on c.kind = o.kind and c.value = o.value and c.id <> o.id
             """)
+        try await transaction.run(all: [
+            "create unique index on carried_identifier (theirs)", "analyze carried_identifier",
+        ])
         return try await transaction.run(
             """
             insert into identity_decision
@@ -163,7 +166,13 @@ struct CarryStore: Sendable {
             """
             insert into manual_merge_queue (id, profile_ids, identifier_id, low_ids, high_ids, events, reason,
                 status, created_at, updated_at)
-            select id, profile_ids, \(Self.named("identifier_id")),
+            select id, (
+                    select coalesce(jsonb_agg(id order by id), '[]') from (
+                        select coalesce(ours::text, named) as id
+                        from jsonb_array_elements_text(profile_ids) as t (named)
+                        left join carried_identifier on theirs::text = named
+                    ) as profile
+                ), \(Self.named("identifier_id")),
                 \(Self.named(all: "low_ids")), \(Self.named(all: "high_ids")), events, reason, status,
                 created_at, updated_at
             from \(own).manual_merge_queue where status <> 'pending' on conflict do nothing

@@ -20,8 +20,7 @@ struct Cloning: Sendable {
 
     var saga: Saga {
         provisioning.saga(
-            Cloning.kind, choosing: [choose], filling: [load, refold], refilling: [refillStream],
-            isBackground: true)
+            Cloning.kind, choosing: [choose], filling: [load, refold], refilling: [refillStream])
     }
 
     private var instances: Instances { provisioning.instances }
@@ -99,12 +98,10 @@ struct Cloning: Sendable {
     }
 }
 
-/// The brand that a clone is to be, checked; whether there is its plan, the database knows.
+/// The brand that a clone is to be, checked.
 struct BrandCopy: Sendable {
     let slug: Slug
     let name: String
-    /// The other's where nil.
-    let plan: String?
 
     static let doing = "clone the brand"
 
@@ -112,6 +109,5 @@ struct BrandCopy: Sendable {
     init(_ wish: BrandClone) throws(Fault) {
         slug = try Slug(wish.slug)
         name = try FieldRules.text(wish.name ?? wish.slug, field: "name", doing: BrandCopy.doing)
-        plan = wish.plan
     }
 }

@@ -5,8 +5,8 @@ import Kernel
 /// Whether there is room for a schema beside the others. The disk is all brands', and one that is full stops
 /// them all, so that is looked at before anything is loaded.
 struct DiskRoom: Sendable {
-    /// Where the databases lie, as far as that is on this machine.
-    let directories: [String]
+    /// Where PostgreSQL lies; nil where that is not on this machine.
+    let directory: String?
 
     /// What a schema takes while it is filled, in bytes for each byte of the archive: its rows with their
     /// headers, its indexes, and the log of writing both.
@@ -17,13 +17,10 @@ struct DiskRoom: Sendable {
     func require(for backup: BackupStore.Backup, doing: String) throws(Fault) {
         let needed =
             UInt64(max(0, backup.bytes)) * DiskRoom.bytesPerArchivedByte + InstanceConfiguration.lowDiskBytes
-        for directory in directories {
-            guard let free = DiskRoom.freeBytes(at: directory), free < needed else { continue }
-            throw Fault(
-                .conflict, doing: doing,
-                "\(directory) has \(bytesInWords(free)) free, and up to \(bytesInWords(needed)) may be needed"
-            )
-        }
+        guard let directory, let free = DiskRoom.freeBytes(at: directory), free < needed else { return }
+        throw Fault(
+            .conflict, doing: doing,
+            "\(directory) has \(bytesInWords(free)) free, and up to \(bytesInWords(needed)) may be needed")
     }
 
     /// Nil for what cannot be asked: whoever writes there will say so.

@@ -188,6 +188,11 @@ struct ScratchSchemaStore: Sendable {
             }
         }
 
+        /// What a clone must not take over: what the other brand has used of its plan, and its keys.
+        func forgetUse() async throws {
+            try await transaction.run(all: ["delete from event_meter", "delete from api_key_use"])
+        }
+
         /// What a restore must not take over: work that was going on when the backup was made goes on
         /// nowhere.
         func endOperations(_ reason: String) async throws {

@@ -30,7 +30,7 @@ struct BrandStore: Sendable {
         }
     }
 
-    /// Reserves the slug for a copy of `source`: with its settings, but for the domain, which is the other's.
+    /// Reserves the slug for a copy of `source`: with its plan and its settings, but for the domain, which is the other's.
     ///
     /// - Throws: what `insert` would throw; `Fault.notFound` when there is no `source`.
     func insert(
@@ -44,7 +44,7 @@ struct BrandStore: Sendable {
                 insert into brand (id, slug, name, industry, industry_since, country, time_zone, currency,
                     settings, plan, status, created_at, updated_at)
                 select \(id)::uuid, \(copy.slug), \(copy.name), industry, \(now)::timestamptz,
-                    country, time_zone, currency, settings, coalesce(\(copy.plan), plan), 'provisioning',
+                    country, time_zone, currency, settings, plan, 'provisioning',
                     \(now)::timestamptz, \(now)::timestamptz
                 from brand where slug = \(source)
                 """)
@@ -53,8 +53,6 @@ struct BrandStore: Sendable {
             }
         } catch let error as PostgresError where error.constraint == "brand_slug_key" {
             throw BrandStore.taken(copy.slug, cause: error)
-        } catch let error as PostgresError where error.constraint == "brand_plan_fkey" {
-            throw BrandStore.noPlan(copy.plan ?? "", cause: error)
         }
     }
 

@@ -26,14 +26,12 @@ struct Provisioning: Sendable {
     ///   - filling: makes the brand's tables.
     ///   - refilling: what is done once there is a stream.
     func saga(
-        _ kind: String, choosing: [Step] = [], filling: [Step], refilling: [Step] = [],
-        isBackground: Bool = false
+        _ kind: String, choosing: [Step] = [], filling: [Step], refilling: [Step] = []
     ) -> Saga {
         Saga(
             kind: kind, runbook: "runbooks/provision-stuck.md",
             steps: [reserve] + choosing + [mintSecrets, createRoles] + filling + [createStreamUser]
-                + refilling + [project, writeFiles, startInstance, awaitReady, activate],
-            isBackground: isBackground)
+                + refilling + [project, writeFiles, startInstance, awaitReady, activate])
     }
 
     /// The request has reserved the slug together with the operation; here its id is noted for later steps.

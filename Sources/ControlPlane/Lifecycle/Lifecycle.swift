@@ -160,7 +160,9 @@ extension Lifecycle {
         } catch let fault as Fault {
             throw Fault(fault.code, doing: doing, fault.detail, field: fault.field)
         }
-        if let open = try await operations.unfinished(on: slug.backupSubject, in: transaction) {
+        let own = try await operations.unfinished(on: slug.backupSubject, in: transaction)
+        let clone = try await operations.unfinished(Cloning.kind, with: "source", slug.text, in: transaction)
+        if let open = own ?? clone {
             throw Fault(
                 .conflict, doing: doing, "a \(open.kind) of it is going on ('\(open.id)'); wait, or unwind it"
             )

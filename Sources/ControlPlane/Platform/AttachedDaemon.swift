@@ -64,6 +64,8 @@ package struct AttachedDaemon: Sendable {
         package var supervisor: Supervising?
         /// Directories whose file systems must not fill up: PostgreSQL's and Redis's.
         package var watchedDirectories: [String]?
+        /// The one of PostgreSQL, where that is on this machine: what is restored must have room there.
+        package var databaseDirectory: String?
         /// Where backups are kept; in `backups` of the state directory when absent.
         package var backups: BackupPlace?
         /// After so long without a sign of life the lead is somebody else's; 10 when absent, at least 1.
@@ -144,6 +146,7 @@ package struct AttachedDaemon: Sendable {
                 edge: settings.edge, instanceExecutable: settings.instanceExecutable,
                 postgresHost: administrator.host, postgresPort: administrator.port, brandsDatabase: brands,
                 redisSocket: settings.redis.socket, watchedDirectories: settings.watchedDirectories ?? [],
+                databaseDirectory: settings.databaseDirectory,
                 isUnderSystemd: settings.supervisor == .systemd,
                 environment: settings.environment ?? .production),
             backups: settings.backups, templates: settings.templates, leadership: leadership,

@@ -134,7 +134,8 @@ private struct EmbeddedStart: Service {
             edge: "http://\(address)", instanceExecutable: settings.instanceExecutable,
             postgresHost: administrator.host, postgresPort: administrator.port,
             brandsDatabase: SchemaStore.brandsDatabase, redisSocket: connections.redis.socket,
-            watchedDirectories: [state.redis, state.postgresData], environment: .development)
+            watchedDirectories: [state.redis, state.postgresData], databaseDirectory: state.postgresData,
+            environment: .development)
         var leadership = Leadership.Settings()
         leadership.isAlone = true
         return Ground(

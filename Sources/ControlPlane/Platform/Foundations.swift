@@ -47,6 +47,8 @@ extension ControlPlane {
         var redisSocket: String
         /// Directories whose file systems must not fill up.
         var watchedDirectories: [String]
+        /// The one of PostgreSQL; nil where that is not on this machine.
+        var databaseDirectory: String?
         /// Whether instances are units of systemd: it holds their sockets, gives them their credentials,
         /// keeps to their limits, and its timers run the jobs.
         var isUnderSystemd = false

@@ -79,7 +79,7 @@ struct SealedStore: Sendable {
     func beingProvisioned() async throws -> [String] {
         try await pool.run(
             """
-            select subject from operation where kind = 'brand.provision'
+            select subject from operation where kind in ('brand.provision', 'brand.clone')
                 and state in ('pending', 'running', 'unwinding', 'stuck') order by subject limit 100
             """
         ).map { try $0.decode(0, as: String.self) }

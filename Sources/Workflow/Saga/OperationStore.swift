@@ -63,6 +63,17 @@ package struct OperationStore: Sendable {
         return try await transaction.run(select(where: condition, limit: 1)).first.map(decode)
     }
 
+    /// An operation of this kind, whatever it is about, whose input has `value` under `key`; or nil.
+    package func unfinished(
+        _ kind: String, with key: String, _ value: String, in transaction: PostgresTransaction
+    ) async throws -> Operation? {
+        let condition: SQL = """
+            kind = \(kind) and input ->> \(key) = \(value)
+                and operation.state in ('pending', 'running', 'unwinding', 'stuck')
+            """
+        return try await transaction.run(select(where: condition, limit: 1)).first.map(decode)
+    }
+
     /// Operations, newest first, made before `cursor`; only those on `subject` and in `state` when given.
     package func list(
         subject: String?, state: Operation.State? = nil, before cursor: UUIDv7?, limit: Int

@@ -29,7 +29,7 @@ struct RunbookJourney {
                 #expect(answer.status == 0, "\(page): \(answer.output)\(answer.errors.suffix(2000))")
             }
             // The last page has purged the brand.
-            let gone = try await shop.installation.run("brand", "show", "demo")
+            let gone = try await shop.installation.run("brand", "show", "acme")
             #expect(gone.status == 1 && gone.errors.contains("there is no brand"))
         }
     }
@@ -60,6 +60,8 @@ private struct Desk {
 
     /// Orders, some of them in euros of which there is no rate; a letter that is dead; an operation.
     func prepare() async throws {
+        // On a plan with a trial.
+        try await shop.done("brand", "create", "acme", "--brand-plan", "free")
         let columns = "orderId,email,date,total,currency\n"
         let orders = (0..<50).map {
             "o\($0),c\($0 % 9)@example.com,2026-01-30,\($0).50,\($0 % 5 == 0 ? "EUR" : "USD")\n"
@@ -67,51 +69,75 @@ private struct Desk {
         try write(columns + orders.joined() + "o50,nobody,2026-01-30,much,USD\n", to: "orders.csv")
         try write("currency,day,rate\nEUR,2026-01-29,1.0830\n", to: "ecb.csv")
         let imported = try await shop.installation.run(
-            "events", "import", "\(files)/orders.csv", "--brand", "demo", "--map", "orderId=orderId", "--map",
+            "events", "import", "\(files)/orders.csv", "--brand", "acme", "--map", "orderId=orderId", "--map",
             "email=email", "--map", "occurredAt=date", "--map", "total=total", "--map", "currency=currency")
         #expect(imported.status == 3, "\(imported.output)\(imported.errors)")
         for name in ["finding.json", "mail.txt"] {
-            try write("{\"token\": \"\(try await shop.key())\"}\n", to: name)
+            try write("{\"token\": \"\(try await key())\"}\n", to: name)
         }
         try FileManager.default.copyItem(
             atPath: "\(shop.installation.binaries)/constintel-instance",
             toPath: "\(files)/constintel-instance")
-        try await shop.done("backup", "create", "demo")
+        try await shop.done("backup", "create", "acme")
         try await addDeadLetter()
     }
 
     func follow(_ page: String) async throws -> Installation.Answer {
         try await Runbook(page, filling: placeholders(of: page))
-            .run(with: shop.installation.variables, in: files)
+            .run(with: variables(), in: files)
+    }
+
+    /// With the way into PostgreSQL, which is the shell's of whoever looks after it.
+    private func variables() throws -> [String: String] {
+        let directory = shop.installation.directory
+        let password = try String(contentsOfFile: "\(directory)/secrets/postgres-password", encoding: .utf8)
+        return shop.installation.variables.merging([
+            "PGHOST": "\(directory)/run", "PGUSER": "constintel", "PGPASSWORD": password,
+        ]) { $1 }
     }
 
     private func placeholders(of page: String) async throws -> [String: String] {
         var filled = [
-            "acme": "demo", "<slug>": "demo", "<state>": shop.installation.directory,
+            "<slug>": "acme", "<state>": shop.installation.directory,
             "<base>": "\(shop.installation.directory)/backups",
             "<file>": "\(shop.installation.directory)/secrets/backup.password",
         ]
         switch page {
         case "imports":
-            filled[" ID "] = " \(try await first("work", "list", "--brand", "demo")) "
+            filled[" ID "] = " \(try await first("work", "list", "--brand", "acme")) "
         case "dead-letters":
-            filled["1767225600000-0"] = try await first("dead-letters", "list", "--brand", "demo")
+            filled["1767225600000-0"] = try await first("dead-letters", "list", "--brand", "acme")
         case "restore":
-            filled["<id>"] = try await first("backup", "list", "demo")
+            filled["<id>"] = try await first("backup", "list", "acme")
         case "leaked-key":
-            filled["8fK2mQ0xT4Zb"] = try await first("key", "list", "demo", of: "publicId")
+            _ = try await key()
+            let keys = try await list("key", "list", "acme").compactMap { $0["publicId"] as? String }
+            let leaked = try ["finding.json", "mail.txt"].map {
+                try String(contentsOfFile: "\(files)/\($0)", encoding: .utf8)
+            }
+            filled["<public-id>"] = keys.first { id in !leaked.contains { $0.contains(id) } }
         default:
             filled["<id>"] = try await first("operation", "list")
         }
         return filled
     }
 
+    private func key() async throws -> String {
+        let made = try await shop.done("key", "create", "acme", "--name", "client", "--output", "json")
+        return try JSONDecoder().decode(KeyCreated.self, from: Data(made.output.utf8)).key
+    }
+
     /// The id of the first that a list has.
-    private func first(_ arguments: String..., of key: String = "id") async throws -> String {
+    private func first(_ arguments: String...) async throws -> String {
+        try #require(try await list(arguments).first?["id"] as? String, "\(arguments)")
+    }
+
+    private func list(_ arguments: String...) async throws -> [[String: Any]] { try await list(arguments) }
+
+    private func list(_ arguments: [String]) async throws -> [[String: Any]] {
         let answer = try await shop.installation.run(arguments + ["--output", "json"])
-        let list = try JSONSerialization.jsonObject(with: Data(answer.output.utf8)) as? [String: Any]
-        let items = list?["items"] as? [[String: Any]]
-        return try #require(items?.first?[key] as? String, "\(arguments): \(answer.output)\(answer.errors)")
+        let page = try JSONSerialization.jsonObject(with: Data(answer.output.utf8)) as? [String: Any]
+        return try #require(page?["items"] as? [[String: Any]], "\(arguments): \(answer.errors)")
     }
 
     /// Puts an entry into the stream that nobody can read.
@@ -123,11 +149,11 @@ private struct Desk {
             arguments: [
                 "-s", "\(directory)/run/redis.sock", "--no-auth-warning", "--user", "constintel", "-a",
                 password, "XADD",
-                "ci:{demo}:events", "*", "nonsense", "1",
+                "ci:{acme}:events", "*", "nonsense", "1",
             ], input: .none, output: .discarded, error: .discarded)
         for _ in 0..<300 {
             let list = try await shop.installation.run(
-                "dead-letters", "list", "--brand", "demo", "--output", "json")
+                "dead-letters", "list", "--brand", "acme", "--output", "json")
             if list.output.contains("\"id\"") { return }
             try await Task.sleep(for: .milliseconds(100))
         }
