@@ -199,10 +199,10 @@ struct RepositoryTests {
                 try await Task.sleep(for: .milliseconds(20))
             }
             let forgotten = Flag()
-            async let forget: Void = {
+            let forget = Task {
                 try await repository.forget([old.id])
                 forgotten.set()
-            }()
+            }
             // It tries again, and again.
             for _ in 0..<3000 where try forgets(in: calls) < 3 && !forgotten.isSet {
                 try await Task.sleep(for: .milliseconds(20))
@@ -210,9 +210,10 @@ struct RepositoryTests {
             #expect(!forgotten.isSet, "it went on beside another")
             try execution.send(signal: .kill)
             close(ends.write)
-            try await forget
+            return forget
         }
         #expect(!ended.terminationStatus.isSuccess)
+        try await ended.closureResult.value
         #expect(try await repository.snapshots().count == 1)
         #expect(try locks(of: place) == [], "what died is still in the way")
     }

@@ -201,8 +201,8 @@ struct BackupClone: ServiceCommand {
         commandName: "clone",
         abstract: "Make a new brand from a backup of another: for a try, or to look something up.",
         discussion: """
-            The new brand has the other's customers and events, its settings and its plan. It has no keys and no users yet, \
-            and nothing is sent to customers in its name.
+            The new brand has the other's customers and events, its settings and its plan. It has no keys \
+            and no users yet, and nothing is sent to customers in its name.
 
             Example:
               constintel backup clone acme acme-trial

@@ -101,8 +101,8 @@ struct CarryStore: Sendable {
             insert into identity_decision
                 (sequence, kind, left_ids, right_ids, by_limit, actor, reason, created_at)
                 overriding system value
-            select sequence, kind, \(Self.named(all: "left_ids")), \(Self.named(all: "right_ids")), by_limit, actor, reason,
-                created_at
+            select sequence, kind, \(Self.named(all: "left_ids")), \(Self.named(all: "right_ids")), by_limit,
+                actor, reason, created_at
             from \(own).identity_decision
             where sequence > (select coalesce(max(sequence), 0) from identity_decision)
             """

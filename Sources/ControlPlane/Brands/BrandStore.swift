@@ -30,7 +30,8 @@ struct BrandStore: Sendable {
         }
     }
 
-    /// Reserves the slug for a copy of `source`: with its plan and its settings, but for the domain, which is the other's.
+    /// Reserves the slug for a copy of `source`: with its plan and its settings, but for the domain, which is
+    /// the other's.
     ///
     /// - Throws: what `insert` would throw; `Fault.notFound` when there is no `source`.
     func insert(
