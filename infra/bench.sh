@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures intake against two floors on the same PostgreSQL, in one run, and prints a table.
+# Measures intake against two floors on the same PostgreSQL, and reading, in one run, and prints a table.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$root/infra/bench/service.sh"
@@ -13,6 +13,8 @@ phone, and prints how many a second are committed, beside two floors on the same
 
   copy   bare COPY into the raw event table with its indexes
   sets   resolve, insert and update in plain SQL, 500 events a transaction
+
+Then a re-fold is timed, and profiles are read by id and by e-mail, beside a request that is refused without a look-up.
 
   --events N     events of each larger run (default 200000)
   --profiles N   also make N profiles, and measure beside them (for instance 1000000)
@@ -121,3 +123,5 @@ if [ -n "$profiles" ]; then
         --customers "$profiles"
 fi
 refold
+printf '\n'
+PYTHONDONTWRITEBYTECODE=1 python3 "$root/infra/bench/reads.py" --key "$key" --target "$socket"
