@@ -152,7 +152,7 @@ struct RepositoryTests {
         var (tried, found) = (0, 0)
         for pack in place.packs() {
             let whole = try Data(contentsOf: URL(fileURLWithPath: pack))
-            for share in [0.1, 0.5, 0.9] {
+            for share in [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0] {
                 var damaged = whole
                 damaged[Int(Double(whole.count - 1) * share)] ^= 0x10
                 try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: pack)
@@ -162,7 +162,8 @@ struct RepositoryTests {
             }
             try whole.write(to: URL(fileURLWithPath: pack))
         }
-        #expect(found == tried && tried >= 3, "\(found) of \(tried) flips were found")
+        print("repository: \(found) of \(tried) flips were found")
+        #expect(found == tried && tried >= 3)
         #expect(try await members(snapshot.id, in: repository)["a"] == Self.noise)
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import HTTPTypes
 import Kernel
 import Postgres
+import Redis
 import TenantSchema
 import TestSupport
 import Testing
@@ -178,12 +179,7 @@ struct BackupTests {
         try await TestPlane.with { test in
             let slug = try await test.brandWithProducts()
             try await test.done(.post, "/backups", slug)
-            // Somebody holds a table, so that the backup waits for it.
-            let holder = try await PostgresConnection.connect(
-                test.schema().administrator.with(database: test.foundations.places.brandsDatabase),
-                on: TestServers.reactor)
-            try await holder.run("begin")
-            try await holder.run("lock table \(identifier: slug.schemaName).product in access exclusive mode")
+            let holder = try await test.holdingProducts(of: slug)
             let id = try await test.begin(.post, "/backups", slug)
             async let ended = test.settle(id)
             while try await test.call(.get, "/api/admin/operations/\(id)").decode(OperationView.self).step
@@ -198,6 +194,35 @@ struct BackupTests {
             #expect(try list.decode(Page<BackupView>.self).items.count == 1)
             let snapshots = try await BackupRepository("brands/\(slug)", test.backupSettings).snapshots()
             #expect(snapshots.count == 1)
+        }
+    }
+
+    @Test("a backup has the stream as it was before the tables, and these as they are when none is held")
+    func order() async throws {
+        try await TestPlane.with { test in
+            let slug = try await test.brandWithProducts()
+            let stream = RedisStream(test.foundations.redis, key: slug.redisPrefix + "events")
+            _ = try await stream.append([[("event", Array("waiting".utf8))]])
+            let holder = try await test.holdingProducts(of: slug)
+            let id = try await test.begin(.post, "/backups", slug)
+            async let ended = test.settle(id)
+            // As a partition is replaced: who has looked before sees neither the old rows nor the new ones.
+            let products: SQL = "\(identifier: slug.schemaName).product"
+            try await holder.run("create temporary table kept as select * from \(products)")
+            let table = "\(slug.schemaName).product"
+            while try await test.foundations.brands.run(
+                "select from pg_locks where not granted and relation = to_regclass(\(table))"
+            ).isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+            _ = try await test.foundations.redis.send("DEL", slug.redisPrefix + "events")
+            try await holder.run("truncate \(products) cascade")
+            try await holder.run("insert into \(products) select * from kept")
+            try await holder.run("commit")
+            await holder.close()
+            #expect(try await ended.state == .done)
+            try await test.foundations.brands.run("delete from \(products)")
+            try await test.done(.post, "/restore", slug, BackupRestore(confirm: slug.text))
+            #expect(try await test.products(slug) == ["p1 1.00", "p2 2.00", "p3 3.00"])
+            #expect(try await stream.oldest(9, after: nil).count == 1)
         }
     }
 
@@ -307,6 +332,15 @@ extension TestPlane {
             from generate_series(1, 3) as n
             """)
         return slug
+    }
+
+    /// A connection that holds the table of products, so that a backup waits for it.
+    fileprivate func holdingProducts(of slug: Slug) async throws -> PostgresConnection {
+        let holder = try await PostgresConnection.connect(
+            schema().administrator.with(database: foundations.places.brandsDatabase), on: TestServers.reactor)
+        try await holder.run("begin")
+        try await holder.run("lock table \(identifier: slug.schemaName).product in access exclusive mode")
+        return holder
     }
 
     fileprivate func products(_ slug: Slug) async throws -> [String] {

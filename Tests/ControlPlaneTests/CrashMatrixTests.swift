@@ -12,7 +12,6 @@ import Workflow
 
 /// Every operation, and the worst at each of its steps. The cases are made from the registry of operations,
 /// so that a new kind or step is tried by existing.
-///
 @Suite("The crash matrix", .serialized)
 struct CrashMatrixTests {
     @Test("every kind of operation has a scenario, and no scenario is of a kind that is no more")
@@ -25,14 +24,21 @@ struct CrashMatrixTests {
     @Test(
         "whatever happens at a step, an operation is done or everything is as before",
         arguments: Scenario.all.filter { !$0.isAboutBackups })
-    func everyStep(_ scenario: Scenario) async throws { try await tryAll(scenario) }
+    func everyStep(_ scenario: Scenario) async throws { try await MatrixRun.tryAll(scenario) }
+}
 
+/// A suite of its own, since those take seconds each: it runs beside the other.
+@Suite("The crash matrix of backups", .serialized)
+struct BackupCrashMatrixTests {
     @Test(
         "whatever happens at a step of a backup, a drill or a restore, it is done or everything is as before",
         arguments: Scenario.all.filter(\.isAboutBackups))
-    func everyStepWithBackups(_ scenario: Scenario) async throws { try await tryAll(scenario) }
+    func everyStep(_ scenario: Scenario) async throws { try await MatrixRun.tryAll(scenario) }
+}
 
-    private func tryAll(_ scenario: Scenario) async throws {
+extension MatrixRun {
+    /// The operation undisturbed, then under each disturbance.
+    fileprivate static func tryAll(_ scenario: Scenario) async throws {
         try await TestPlane.with { test in
             try test.install(release: "2.0")
             let saga = try #require(test.plane.sagas.first { $0.kind == scenario.kind })
