@@ -162,6 +162,7 @@ extension RealSystemd.SupervisorTests {
             let values = try await test.bus.call(.properties(of: "\(unit.name).service"))[0].dictionary
             #expect(values["MemoryMax"] == .unsigned(64 << 20) && values["TasksMax"] == .unsigned(7))
             #expect(values["CPUQuotaPerSecUSec"] == .unsigned(500_000))
+            #expect(values["CPUQuotaPeriodUSec"] == .unsigned(500_000))
             #expect(values["IOWeight"] == .unsigned(50))
         }
     }

@@ -41,11 +41,20 @@ struct SystemdTextTests {
             TimeoutStartSec=60000000us
             MemoryMax=1048576
             CPUQuota=150%
+            CPUQuotaPeriodSec=166ms
             TasksMax=64
             IOWeight=50
 
             """
         #expect(try UnitDropIn(unit).text == text)
+    }
+
+    @Test(
+        "a share of a processor is counted over so long that a start fits in",
+        arguments: [(1, 1000), (25, 1000), (50, 500), (250, 100), (800, 100)])
+    func quotaPeriod(_ percent: Int, _ milliseconds: Int) throws {
+        let text = try UnitDropIn(unit { $0.limits.cpuPercent = percent }).text
+        #expect(text.contains("CPUQuota=\(percent)%\nCPUQuotaPeriodSec=\(milliseconds)ms\n"))
     }
 
     @Test("words are quoted so that systemd reads them as they are")
