@@ -16,7 +16,6 @@ struct Cloning: Sendable {
     let redis: RedisClient
 
     static let kind = "brand.clone"
-    private static let choose = "choose"
 
     var saga: Saga {
         provisioning.saga(
@@ -26,7 +25,7 @@ struct Cloning: Sendable {
     private var instances: Instances { provisioning.instances }
 
     private var choose: Step {
-        Step(Cloning.choose) { context in
+        Step(ChosenArchive.choose) { context in
             let source = try source(context)
             guard
                 let backup = try await store.backup(of: source, context.input["backup"].flatMap(UUIDv7.init))
@@ -40,26 +39,14 @@ struct Cloning: Sendable {
         }
     }
 
+    private var archive: ChosenArchive { ChosenArchive(repositories: repositories, owner: source) }
+
     private var load: Step {
-        Step("load", limit: BackingUp.limit) { context in
-            let schema = try Slug(context.subject).schemaName
-            return [
-                PlannedEffect("backup repository", "read the snapshot of '\(try source(context))'"),
-                PlannedEffect("brands database", "create schema \(schema) and fill it"),
-            ]
-        } perform: { context in
-            let slug = try Slug(context.subject)
-            let instance = try await instances.store.instance(slug)
-            let loading = BackupLoading(scratch: scratch, endsOperations: true)
-            guard let source = BrandID(try context.output("source", of: Cloning.choose)) else {
+        .loading(archive, instances, scratch, into: \.schemaName) { context in
+            guard let source = BrandID(try context.output("source", of: ChosenArchive.choose)) else {
                 throw Fault(.internal, doing: BrandCopy.doing, "the other brand's id is malformed")
             }
-            let manifest = try await read(context) { reader in
-                try await loading.load(
-                    reader, into: slug.schemaName, instance, from: source, generation: instance.generation,
-                    manifestHash: context.output("hash", of: Cloning.choose), report: context.report)
-            }
-            return ["rows": "\(manifest.rows)", "entries": "\(manifest.streams["events"] ?? 0)"]
+            return source
         } undo: { context in
             try await instances.tenants.dropSchema(
                 Slug(context.subject), of: context.brand(of: Provisioning.reserve))
@@ -82,18 +69,9 @@ struct Cloning: Sendable {
         }
     }
 
-    private var refillStream: Step {
-        Step.refillingStream(redis) { try await read($0, $1) }
-    }
+    private var refillStream: Step { .refillingStream(redis, from: archive) }
 
-    private func read<Value: Sendable>(
-        _ context: StepContext, _ consume: @escaping @Sendable (ArchiveReader) async throws -> Value
-    ) async throws -> Value {
-        try await repositories.brand(source(context)).read(
-            context.output("snapshot", of: Cloning.choose), consume)
-    }
-
-    private func source(_ context: StepContext) throws -> Slug {
+    @Sendable private func source(_ context: StepContext) throws -> Slug {
         try Slug(context.input["source"] ?? "")
     }
 }

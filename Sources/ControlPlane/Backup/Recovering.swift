@@ -29,7 +29,7 @@ struct Recovering: Sendable {
     }
 
     private var choose: Step {
-        Step("choose") { context in
+        Step(ChosenArchive.choose) { context in
             let slug = try Slug(context.subject)
             let instance = try await instances.store.instance(slug)
             guard let newest = try await repositories.brand(slug).snapshots().last(where: \.isComplete) else {
@@ -53,31 +53,17 @@ struct Recovering: Sendable {
             try await instances.tenants.createRoles(instance, verifier: ScramVerifier(password))
             return [:]
         } undo: { context in
-            try await instances.tenants.dropRoles(Slug(context.subject), of: context.brand(of: "choose"))
+            try await instances.tenants.dropRoles(
+                Slug(context.subject), of: context.brand(of: ChosenArchive.choose))
         }
     }
 
+    private var archive: ChosenArchive { ChosenArchive(repositories: repositories) }
+
     private var load: Step {
-        Step("load", limit: BackingUp.limit) { context in
-            let schema = try Slug(context.subject).schemaName
-            return [
-                PlannedEffect("backup repository", "read the newest snapshot"),
-                PlannedEffect("brands database", "create schema \(schema) and fill it"),
-            ]
-        } perform: { context in
-            let slug = try Slug(context.subject)
-            let instance = try await instances.store.instance(slug)
-            let loading = BackupLoading(scratch: scratch, endsOperations: true)
-            let manifest = try await repositories.brand(slug).read(
-                context.output("snapshot", of: "choose")
-            ) { reader in
-                try await loading.load(
-                    reader, into: slug.schemaName, instance, generation: instance.generation,
-                    manifestHash: nil, report: context.report)
-            }
-            return ["rows": "\(manifest.rows)", "entries": "\(manifest.streams["events"] ?? 0)"]
-        } undo: { context in
-            try await instances.tenants.dropSchema(Slug(context.subject), of: context.brand(of: "choose"))
+        .loading(archive, instances, scratch, into: \.schemaName) { context in
+            try await instances.tenants.dropSchema(
+                Slug(context.subject), of: context.brand(of: ChosenArchive.choose))
         }
     }
 
@@ -95,12 +81,7 @@ struct Recovering: Sendable {
         }
     }
 
-    private var refillStream: Step {
-        Step.refillingStream(redis) { context, consume in
-            try await repositories.brand(Slug(context.subject)).read(
-                context.output("snapshot", of: "choose"), consume)
-        }
-    }
+    private var refillStream: Step { .refillingStream(redis, from: archive) }
 
     private var following: [Step] {
         Step.serving(instances) { slug in

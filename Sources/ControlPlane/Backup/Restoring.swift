@@ -43,7 +43,7 @@ struct Restoring: Sendable {
             steps: [chooseFormer, stop, carry, refold, place, swap, keepFormer, forgetFormer] + following)
     }
 
-    private static let chosen = "choose"
+    private static let chosen = ChosenArchive.choose
 
     private var choose: Step {
         Step(Restoring.chosen) { context in
@@ -86,27 +86,10 @@ struct Restoring: Sendable {
         ].merging(more) { $1 }
     }
 
+    private var archive: ChosenArchive { ChosenArchive(repositories: repositories) }
+
     private var load: Step {
-        Step("load", limit: BackingUp.limit) { context in
-            let schema = ScratchSchemaStore.restored(try Slug(context.subject))
-            return [
-                PlannedEffect("backup repository", "read the snapshot"),
-                PlannedEffect("brands database", "create schema \(schema) and fill it"),
-            ]
-        } perform: { context in
-            let slug = try Slug(context.subject)
-            let instance = try await instances.store.instance(slug)
-            let chosen = try Chosen(context)
-            let loading = BackupLoading(scratch: scratch, endsOperations: true)
-            let manifest = try await repositories.brand(slug).read(
-                context.output("snapshot", of: Restoring.chosen)
-            ) { reader in
-                try await loading.load(
-                    reader, into: chosen.candidate, instance, generation: chosen.generation + 1,
-                    manifestHash: context.output("hash", of: Restoring.chosen), report: context.report)
-            }
-            return ["rows": "\(manifest.rows)", "entries": "\(manifest.streams["events"] ?? 0)"]
-        } undo: { context in
+        .loading(archive, instances, scratch, into: ScratchSchemaStore.restored, raised: 1) { context in
             try await scratch.drop(
                 ScratchSchemaStore.restored(Slug(context.subject)), of: context.brand(of: Restoring.chosen))
         }
@@ -250,12 +233,7 @@ struct Restoring: Sendable {
         }
     }
 
-    private var refillStream: Step {
-        Step.refillingStream(redis) { context, consume in
-            try await repositories.brand(Slug(context.subject)).read(
-                context.output("snapshot", of: Restoring.chosen), consume)
-        }
-    }
+    private var refillStream: Step { .refillingStream(redis, from: archive) }
 
     private var following: [Step] { Step.serving(instances) }
 
