@@ -8,6 +8,7 @@ library is used.
 import argparse
 import json
 import multiprocessing
+import queue
 import random
 import selectors
 import socket
@@ -143,6 +144,20 @@ def sender(options, run, first, count, connections, start, latencies):
     latencies.put(times)
 
 
+def collect(latencies, senders):
+    """The latencies of all senders, from the quickest to the slowest; the end of all when one has failed."""
+    times = []
+    for _ in senders:
+        while True:
+            try:
+                times += latencies.get(timeout=1)
+                break
+            except queue.Empty:
+                if any(sender.exitcode for sender in senders):
+                    raise SystemExit(1)
+    return sorted(times)
+
+
 def committed(options):
     path = options.prefix + "/api/monitoring/stats"
     status, body = Client(options.target).exchange(request("GET", path, options.key))
@@ -176,14 +191,14 @@ def main():
     latencies = multiprocessing.Queue()
     senders = [
         multiprocessing.Process(
-            target=sender, args=(options, run, index * share, share, connections, start, latencies))
+            target=sender, args=(options, run, index * share, share, connections, start, latencies), daemon=True)
         for index in range(processes)
     ]
     for process in senders:
         process.start()
     start.wait()
     begin = time.perf_counter()
-    times = sorted(time for _ in senders for time in latencies.get())
+    times = collect(latencies, senders)
     accepted = time.perf_counter() - begin
     total = share * processes
     while committed(options) < before + total:
