@@ -20,6 +20,7 @@ struct ArrivalOrderTests {
             try await TestBrand.with { brand in
                 for batch in batches { try await brand.write(batch) }
                 #expect(try await brand.consents == [false], "\(batches.map { $0.map(\.key) })")
+                #expect(try await brand.refold().differences == [])
                 try await brand.write([said("early", true, "09:59")])
                 #expect(try await brand.consents == [false], "an older grant changes nothing")
                 try await brand.write([said("late", true, "10:01")])
