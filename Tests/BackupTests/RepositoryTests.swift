@@ -196,7 +196,8 @@ struct RepositoryTests {
             input: .fileDescriptor(.init(rawValue: ends.read), closeAfterSpawningProcess: true),
             output: .discarded, error: .discarded
         ) { execution in
-            for _ in 0..<1500 where try locks(of: place).isEmpty {
+            for _ in 0..<1500 {
+                if try !locks(of: place).isEmpty { break }
                 try await Task.sleep(for: .milliseconds(20))
             }
             let forgotten = Flag()
@@ -205,7 +206,8 @@ struct RepositoryTests {
                 forgotten.set()
             }
             // It tries again, and again.
-            for _ in 0..<3000 where try forgets(in: calls) < 3 && !forgotten.isSet {
+            for _ in 0..<3000 {
+                if try forgets(in: calls) >= 3 || forgotten.isSet { break }
                 try await Task.sleep(for: .milliseconds(20))
             }
             #expect(!forgotten.isSet, "it went on beside another")

@@ -86,7 +86,8 @@ struct RestoreJourney {
             try await shop.installation.whileDaemonIsFrozen { try await shop.upload(file, with: key) }
             let answer = try await restored
             #expect(answer.status == 0, "\(answer.errors)")
-            for _ in 0..<600 where try await shop.stats().events < history.orders + 1 {
+            for _ in 0..<600 {
+                if try await shop.stats().events > history.orders { break }
                 try await Task.sleep(for: .milliseconds(100))
             }
             try await shop.drained()
