@@ -70,7 +70,7 @@ struct PostgresServer: Sendable {
         let locks = ["\(state.postgresData)/postmaster.pid", "\(state.run)/.s.PGSQL.5432.lock"]
         unit.beforeLaunch = { [data = state.postgresData] in
             try await PostgresServer.endOrphans(in: data)
-            for lock in locks { PostgresServer.forgetDead(lock) }
+            PostgresServer.forgetEnded(locks, of: data)
         }
         return unit
     }
@@ -86,14 +86,11 @@ struct PostgresServer: Sendable {
         }
     }
 
-    /// Takes away a lock file whose postmaster has ended and which nobody has reaped yet: its number is still
-    /// taken, so a new postmaster would think that it runs.
-    private static func forgetDead(_ lock: String) {
-        guard let holder = PrivateFiles.read(lock)?.split(separator: "\n").first,
-            let status = PrivateFiles.read("/proc/\(holder)/stat"), let name = status.lastIndex(of: ")"),
-            status[status.index(after: name)...].hasPrefix(" Z ")
-        else { return }
-        unlink(lock)
+    /// Takes away the lock files of a postmaster that has ended. The number in them may be another process's
+    /// by now, after a restart of the machine above all, and a new postmaster would take it for the old one.
+    private static func forgetEnded(_ locks: [String], of data: String) {
+        guard processes(in: data).isEmpty else { return }
+        for lock in locks { unlink(lock) }
     }
 
     /// The server processes that work in the cluster `data`.

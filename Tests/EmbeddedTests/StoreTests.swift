@@ -29,19 +29,22 @@ struct StoreTests {
         }
     }
 
-    @Test("lock files of a PostgreSQL that has ended and that nobody has reaped do not keep a new one away")
-    func deadHolder() async throws {
+    @Test("a PostgreSQL that has ended does not keep a new one away, whoever has its number by now")
+    func takenNumber() async throws {
         try await running(makeSupervisor(over: state)) { supervisor in
             _ = try await makeServices(over: state).startStores(under: supervisor)
         }
-        var dead = pid_t()
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
-        defer { free(arguments[0]) }
-        #expect(posix_spawn(&dead, "/bin/true", nil, nil, arguments, nil) == 0)
-        defer { waitpid(dead, nil, 0) }
+        var other = pid_t()
+        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("600"), nil]
+        defer { for argument in arguments { free(argument) } }
+        #expect(posix_spawn(&other, "/bin/sleep", nil, nil, arguments, nil) == 0)
+        defer {
+            kill(other, SIGKILL)
+            waitpid(other, nil, 0)
+        }
         // The processes of the old server are of this user too: the number belongs to one that could be it.
         for lock in ["\(state.postgresData)/postmaster.pid", "\(state.run)/.s.PGSQL.5432.lock"] {
-            try PrivateFiles.write("\(dead)\n\(state.postgresData)\n", to: lock)
+            try PrivateFiles.write("\(other)\n\(state.postgresData)\n", to: lock)
         }
         try await running(makeSupervisor(over: state)) { supervisor in
             _ = try await makeServices(over: state).startStores(under: supervisor)

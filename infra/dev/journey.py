@@ -74,9 +74,14 @@ def fall_asleep(slug):
     eventually(lambda: f"{slug} sleeps; it is {show(service(slug), 'ActiveState')}", lambda: is_asleep(slug))
 
 
+def cluster():
+    """The version, port and data directory of the servers' cluster."""
+    rows = [line.split() for line in run("pg_lsclusters", "--no-header").splitlines()]
+    return next((row[0], row[2], row[5]) for row in rows if row[1] == "constintel")
+
+
 def psql_command():
-    port = run("sh", "-c", "pg_lsclusters --no-header | awk '$2 == \"constintel\" { print $3 }'")
-    return ["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-p", port]
+    return ["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-p", cluster()[1]]
 
 
 def database():
@@ -416,6 +421,30 @@ def backups():
     must(all(f"Backing up {what}" in said for what in ("the control plane", SHORT, LONG)), said)
 
 
+def taken_number():
+    """PostgreSQL, gone without a farewell, starts also where its number is another server's by now."""
+    version, _, data = cluster()
+    unit = f"postgresql@{version}-constintel.service"
+    lock = f"{data}/postmaster.pid"
+    lines = open(lock).read().splitlines()
+    run("systemctl", "kill", "--signal=KILL", unit)
+    eventually("the cluster is gone", lambda: show(unit, "ActiveState") == "failed")
+    other = subprocess.Popen(["postgres", "600"], executable="/bin/sleep")
+    try:
+        # As a power cut would leave it: systemd has had it cleared away.
+        with open(lock, "w") as file:
+            file.write("\n".join([str(other.pid), *lines[1:]]) + "\n")
+        run("systemctl", "start", unit)
+    finally:
+        other.kill()
+        other.wait()
+    constintel("wait")
+    shop = Shop(SHORT)
+    shop.buy()
+    must(not shop.refused, f"refused: {shop.refused}")
+    expect_exact(SHORT, LONG)
+
+
 def before_cut():
     """Leaves events in the streams of one that serves and of one that sleeps; the cut comes upon it."""
     holding = held_up(SHORT, LONG)
@@ -509,8 +538,7 @@ def wake_times():
 
 STAGES = {stage.__name__.replace("_", "-"): stage for stage in [
     make_brands, sleep, race_sleep, change_releases, change_daemons, hand_over, hang, backups, wake_times,
-    before_cut,
-    after_cut, purge]}
+    taken_number, before_cut, after_cut, purge]}
 
 
 def main():

@@ -10,15 +10,15 @@ Usage: infra/dev/journey.sh --binaries DIR [--soak] [STAGE]...
 
 Boots a box, installs the programs of DIR in it with infra/setup-production.sh, twice, and runs the stages of
 infra/dev/journey.py: brands that fall asleep and are woken, restarts, releases and their taking back under
-load, daemons that take over, a process that hangs, backups and restores, a power cut, a purge. Prints the figures; status 1 at the
-first thing that is not as it must be, with its reason and the end of the journals.
+load, daemons that take over, a process that hangs, backups and restores, a power cut, a purge. Prints the figures;
+status 1 at the first thing that is not as it must be, with its reason and the end of the journals.
 
   --soak     more rounds of each
   STAGE      only these, after the brands are made
 TEXT
 }
 
-before_cut=(sleep race-sleep change-releases change-daemons hand-over hang backups wake-times before-cut)
+before_cut=(sleep race-sleep change-releases change-daemons hand-over hang backups wake-times taken-number before-cut)
 after_cut=(after-cut purge)
 
 binaries=
