@@ -12,7 +12,7 @@ import Workflow
 
 @testable import ControlPlane
 
-@Suite("Backups, drills and restores of brands", .serialized)
+@Suite("Backups and restores of brands", .serialized)
 struct BackupTests {
     @Test("every table of a brand is in its backups, or on the list of those that need not be")
     func tables() async throws {
@@ -38,115 +38,6 @@ struct BackupTests {
             ).map { try $0.decode(0, as: String.self) }
             let known = ControlTablesStore.archived.map(\.table) + ControlTablesStore.unarchived
             #expect(Set(found) == Set(known) && known.count == Set(known).count)
-        }
-    }
-
-    @Test("a drill passes, and its receipt is signed; one cell that is another one fails it, and is told")
-    func drill() async throws {
-        try await TestPlane.with { test in
-            let slug = try await test.brandWithProducts()
-            try await test.done(.post, "/backups", slug)
-            try await test.done(.post, "/backups/verify", slug)
-            var receipt = try await test.receipt(slug)
-            #expect(receipt.isPassed && receipt.isVerified == true)
-            let said = try JSONDecoder().decode(BackupStatement.self, from: Data(receipt.statement.utf8))
-            #expect(said.tables.first { $0.name == "product" }?.rows == 3)
-            #expect(try await test.finding("backup drills").status == .ok)
-
-            let id = try await test.begin(.post, "/backups/verify", slug)
-            let point = "brand.verify.restore.afterJournal:\(slug)"
-            Failpoint.arm(point, .halt)
-            try await test.settle(id)
-            #expect(Failpoint.disarm(point) == 1)
-            let flipped = try await test.foundations.brands.run(
-                """
-                update \(identifier: ScratchSchemaStore.drill(slug)).product set price = price + 0.01
-                where product_id = 'p2'
-                """)
-            #expect(flipped.affected == 1)
-            let ended = try await test.settle(id)
-            #expect(ended.state == .failed && ended.error?.contains("product has other rows") == true)
-            receipt = try await test.receipt(slug)
-            #expect(!receipt.isPassed && receipt.isVerified == true && receipt.id == id)
-            #expect(try await test.finding("backup drills").status == .failed)
-            let text = try await test.metrics()
-            #expect(text.contains("constintel_backup_drills_failed 1"))
-            #expect(try await test.inventory(of: [slug]).lines.allSatisfy { !$0.hasPrefix("beside") })
-        }
-    }
-
-    @Test("a receipt that somebody has changed does not hold")
-    func forgedReceipt() async throws {
-        try await TestPlane.with { test in
-            let slug = try await test.brandWithProducts()
-            try await test.done(.post, "/backups", slug)
-            try await test.done(.post, "/backups/verify", slug)
-            try await test.asOwner {
-                try await $0.run(
-                    """
-                    update backup_receipt set statement = replace(statement, '"rows":3', '"rows":4')
-                    """)
-            }
-            #expect(try await test.receipt(slug).isVerified == false)
-        }
-    }
-
-    @Test("a backup of another brand fails the drill, and a restore of it changes nothing")
-    func damage() async throws {
-        try await TestPlane.with { test in
-            let (slug, other) = (try await test.brandWithProducts(), try await test.brandWithProducts())
-            for brand in [slug, other] { try await test.done(.post, "/backups", brand) }
-            let base = test.foundations.layout.backups
-            let own = "\(base)/brands/\(slug)"
-
-            // What the repository gives is another brand's, under this one's names.
-            try FileManager.default.moveItem(atPath: own, toPath: "\(own).aside")
-            try FileManager.default.copyItem(atPath: "\(base)/brands/\(other)", toPath: own)
-            let newest = try await BackupRepository("brands/\(slug)", test.backupSettings).snapshots()
-            try await test.foundations.control.run(
-                """
-                update backup set snapshot = \(newest.last?.id ?? "") || 'x' from brand
-                where brand.id = brand_id and slug = \(other)
-                """)
-            try await test.foundations.control.run(
-                """
-                update backup set snapshot = \(newest.last?.id ?? "") from brand
-                where brand.id = brand_id and slug = \(slug)
-                """)
-            var ended = try await test.settle(test.begin(.post, "/backups/verify", slug))
-            #expect(ended.state == .failed && ended.error?.contains("another brand") == true, "\(ended)")
-            // And a restore of it changes nothing.
-            let before = try await test.inventory(of: [slug])
-            ended = try await test.settle(
-                test.begin(.post, "/restore", slug, BackupRestore(confirm: slug.text)))
-            #expect(ended.state == .failed && ended.error?.contains("another brand") == true)
-            #expect(try await test.inventory(of: [slug]).difference(from: before) == [])
-        }
-    }
-
-    @Test("a byte that has flipped in the repository fails the drill, and is told by its receipt")
-    func rot() async throws {
-        try await TestPlane.with { test in
-            let slug = try await test.brandWithProducts()
-            try await test.done(.post, "/backups", slug)
-            let data = "\(test.foundations.layout.backups)/brands/\(slug)/data"
-            let packs = (FileManager.default.subpaths(atPath: data) ?? []).map { "\(data)/\($0)" }
-            var flipped = 0
-            for pack in packs {
-                guard var bytes = FileManager.default.contents(atPath: pack), bytes.count > 1000 else {
-                    continue
-                }
-                bytes[200] ^= 1
-                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: pack)
-                try bytes.write(to: URL(fileURLWithPath: pack))
-                flipped += 1
-            }
-            #expect(flipped > 0)
-            let ended = try await test.settle(test.begin(.post, "/backups/verify", slug))
-            #expect(ended.state == .failed, "\(ended)")
-            let receipt = try await test.receipt(slug)
-            #expect(!receipt.isPassed && receipt.failure?.hasPrefix("restic: ") == true, "\(receipt)")
-            #expect(try await test.finding("backup drills").status == .failed)
         }
     }
 
@@ -316,79 +207,5 @@ struct BackupTests {
             let missing = try await test.call(.get, "/api/admin/brands/\(slug)/backups/receipt")
             #expect(missing.status == 404)
         }
-    }
-}
-
-extension TestPlane {
-    /// A provisioned brand with three products.
-    fileprivate func brandWithProducts() async throws -> Slug {
-        let slug = try TestPlane.slug()
-        try await provision(slug)
-        try await foundations.brands.run(
-            """
-            insert into \(identifier: slug.schemaName).product
-                (product_id, name, price, currency, set_at, created_at, updated_at)
-            select 'p' || n, E'a\\tname\\nof two lines', n, 'USD', now(), now(), now()
-            from generate_series(1, 3) as n
-            """)
-        return slug
-    }
-
-    /// A connection that holds the table of products, so that a backup waits for it.
-    fileprivate func holdingProducts(of slug: Slug) async throws -> PostgresConnection {
-        let holder = try await PostgresConnection.connect(
-            schema().administrator.with(database: foundations.places.brandsDatabase), on: TestServers.reactor)
-        try await holder.run("begin")
-        try await holder.run("lock table \(identifier: slug.schemaName).product in access exclusive mode")
-        return holder
-    }
-
-    fileprivate func products(_ slug: Slug) async throws -> [String] {
-        try await foundations.brands.run(
-            """
-            select product_id || ' ' || price::numeric(10, 2) from \(identifier: slug.schemaName).product
-            order by product_id
-            """
-        ).map { try $0.decode(0, as: String.self) }
-    }
-
-    /// Begins what answers 202.
-    fileprivate func begin(
-        _ method: HTTPRequest.Method, _ path: String, _ slug: Slug,
-        _ body: (any Encodable & Sendable)? = nil
-    ) async throws -> OperationID {
-        let answer = try await call(method, "/api/admin/brands/\(slug)\(path)", body)
-        guard answer.status == 202 else { throw try answer.problem }
-        return try answer.decode(OperationView.self).id
-    }
-
-    /// The same to its end, which must be a good one.
-    fileprivate func done(
-        _ method: HTTPRequest.Method, _ path: String, _ slug: Slug,
-        _ body: (any Encodable & Sendable)? = nil
-    ) async throws {
-        let ended = try await settle(begin(method, path, slug, body))
-        try #require(ended.state == .done, "\(ended.kind): \(ended.error ?? "")")
-    }
-
-    fileprivate func receipt(_ slug: Slug) async throws -> BackupReceiptView {
-        try await call(.get, "/api/admin/brands/\(slug)/backups/receipt").decode(BackupReceiptView.self)
-    }
-
-    /// Brings whatever is open about the brand to its end.
-    fileprivate func settleAll(_ slug: Slug) async throws {
-        let all = try await call(.get, "/api/admin/operations?subject=\(slug)")
-            .decode(Page<OperationView>.self).items
-        for operation in all where !operation.state.isFinal { try await settle(operation.id) }
-    }
-
-    fileprivate var backupSettings: BackupRepository.Settings {
-        BackupRepository.Settings(
-            base: foundations.layout.backups, passwordFile: foundations.keys.backupPasswordFile,
-            cacheDirectory: "\(foundations.layout.root)/cache")
-    }
-
-    fileprivate func metrics() async throws -> String {
-        String(decoding: try await call(.get, "/metrics").body, as: UTF8.self)
     }
 }

@@ -190,7 +190,10 @@ struct Surveyor: Sendable {
 
     /// Every file of the brand with its mode, and the text of its configuration.
     private func files(_ slug: Slug) throws -> [String] {
-        let roots = [layout.marker(slug), layout.log(slug), layout.instance(slug)]
+        let folding = (try? FileManager.default.contentsOfDirectory(atPath: layout.refold(""))) ?? []
+        let schemas = folding.filter { $0 == slug.schemaName || $0.hasPrefix("\(slug.schemaName)__") }
+        let roots =
+            [layout.marker(slug), layout.log(slug), layout.instance(slug)] + schemas.map(layout.refold)
         var lines: [String] = []
         for root in roots where FileManager.default.fileExists(atPath: root) {
             let below = FileManager.default.subpaths(atPath: root) ?? []

@@ -87,7 +87,8 @@ struct MetricsTests {
 }
 
 extension TestPlane {
-    fileprivate func metrics() async throws -> String {
+    /// What the control plane tells Prometheus.
+    func metrics() async throws -> String {
         let answer = try await call(.get, "/metrics")
         #expect(answer.status == 200)
         return String(decoding: answer.body, as: UTF8.self)

@@ -64,8 +64,7 @@ struct Cloning: Sendable {
                 slug.schemaName, of: instance, applied: true, generation: instance.generation)
             return ["differences": "\(report.differences.reduce(0) { $0 + $1.count })"]
         } undo: { context in
-            // The process that folds is told where by the files that the brand's own will have.
-            try instances.files.remove(Slug(context.subject))
+            try refolder.forget(Slug(context.subject).schemaName)
         }
     }
 

@@ -91,7 +91,8 @@ struct Drill: Sendable {
             guard let text = context.outputs["restore"]?["manifest"] else { return [:] }
             let manifest = try BackupManifest(encoded: Array(text.utf8))
             return try await Drill.verdict { try await compare(manifest, context) }
-        } undo: { _ in
+        } undo: { context in
+            try refolder.forget(ScratchSchemaStore.drill(context.brandOfBackup))
         }
     }
 

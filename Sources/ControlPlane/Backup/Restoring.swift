@@ -143,7 +143,8 @@ struct Restoring: Sendable {
             let report = try await refolder.refold(
                 chosen.candidate, of: instance, applied: true, generation: chosen.generation + 1)
             return ["differences": "\(report.differences.reduce(0) { $0 + $1.count })"]
-        } undo: { _ in
+        } undo: { context in
+            try refolder.forget(Chosen(context).candidate)
         }
     }
 

@@ -40,11 +40,21 @@ struct InstanceFiles: Sendable {
     /// Makes everything as it should be, whatever is there.
     func write(_ instance: Instance) throws {
         let slug = instance.slug
-        let directory = layout.instance(slug)
-        let credentials = "\(directory)/credentials"
-        for path in [credentials, "\(directory)/data", layout.instanceSockets] {
+        for path in ["\(layout.instance(slug))/data", layout.instanceSockets] {
             try PrivateFile.makeDirectory(path)
         }
+        try writeConfiguration(instance, to: layout.instance(slug))
+        try Failpoint.effect()
+        try PrivateFile.write([], to: layout.marker(slug))
+    }
+
+    /// Puts into a directory what a process is started with: `instance.json`, and beside it `credentials/`.
+    /// Gives the path of the former. The edge learns nothing of it.
+    @discardableResult
+    func writeConfiguration(_ instance: Instance, to directory: String) throws -> String {
+        let slug = instance.slug
+        let credentials = "\(directory)/credentials"
+        try PrivateFile.makeDirectory(credentials)
         for (name, secret, sealed) in [
             ("postgres-password", InstanceSecret.postgresPassword, instance.postgresPassword),
             ("redis-password", .redisPassword, instance.redisPassword),
@@ -57,9 +67,9 @@ struct InstanceFiles: Sendable {
             try PrivateFile.write(key.bytes, to: "\(credentials)/\(tokenKeyName(index))")
         }
         try Failpoint.effect()
-        try PrivateFile.write(configurationText(instance), to: configurationPath(slug))
-        try Failpoint.effect()
-        try PrivateFile.write([], to: layout.marker(slug))
+        let path = "\(directory)/instance.json"
+        try PrivateFile.write(configurationText(instance), to: path)
+        return path
     }
 
     /// The files that a service manager gives the instance, by the names that it reads them by.

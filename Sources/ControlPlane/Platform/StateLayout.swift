@@ -27,6 +27,8 @@ struct StateLayout: Sendable {
 
     /// The configuration and credentials of one brand's instance, and its own files.
     func instance(_ slug: Slug) -> String { "\(root)/instances/\(slug)" }
+    /// The configuration and credentials of a process that only re-folds a schema, while it does.
+    func refold(_ schema: String) -> String { "\(run)/refolds/\(schema)" }
     func socket(_ slug: Slug) -> String { "\(instanceSockets)/\(slug.socketName)" }
     /// Tells the edge that the brand exists, whether or not its instance answers.
     func marker(_ slug: Slug) -> String { "\(instanceSockets)/\(slug).known" }
