@@ -58,7 +58,7 @@ struct Recovering: Sendable {
         }
     }
 
-    private var archive: ChosenArchive { ChosenArchive(repositories: repositories) }
+    private var archive: ChosenArchive { ChosenArchive(repositories: repositories, isKnown: false) }
 
     private var load: Step {
         .loading(archive, instances, scratch, into: \.schemaName) { context in

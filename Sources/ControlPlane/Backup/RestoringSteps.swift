@@ -12,6 +12,8 @@ struct ChosenArchive: Sendable {
     let repositories: BackupRepositories
     /// Whose repository it is in.
     var owner: @Sendable (StepContext) throws -> Slug = { try Slug($0.subject) }
+    /// Whether the control plane knows the hash of its manifest: not where all but the repository was lost.
+    var isKnown = true
 
     /// Reads it from its beginning.
     func read<Value: Sendable>(
@@ -46,12 +48,12 @@ extension Step {
             let slug = try Slug(context.subject)
             let instance = try await instances.store.instance(slug)
             let brand = try source(context)
+            let hash = archive.isKnown ? try context.output("hash", of: ChosenArchive.choose) : nil
             let loading = BackupLoading(scratch: scratch, endsOperations: true)
             let manifest = try await archive.read(context) { reader in
                 try await loading.load(
                     reader, into: schema(slug), instance, from: brand,
-                    generation: instance.generation + raised,
-                    manifestHash: context.outputs[ChosenArchive.choose]?["hash"], report: context.report)
+                    generation: instance.generation + raised, manifestHash: hash, report: context.report)
             }
             return ["rows": "\(manifest.rows)", "entries": "\(manifest.streams["events"] ?? 0)"]
         } undo: { context in
