@@ -135,4 +135,20 @@ struct ReconcilerTests {
             #expect(try await fleet.differences(paused) == [])
         }
     }
+    @Test("who was purged is hidden from the edge, whoever has marked it; who is merely unknown is not")
+    func hidesPurged() async throws {
+        try await Fleet.with(2) { fleet in
+            #expect(try await fleet.settle() == [])
+            let (kept, gone) = (fleet.brands[0], fleet.brands[1])
+            let delete = Scenario.Call(.delete, "") { _ in BrandDeletion(graceDays: 0) }
+            try await fleet.test.settle(fleet.test.begin(delete, gone))
+            let purge = Scenario.Call(.post, "/purge") { BrandPurge(confirm: $0.text) }
+            #expect(try await fleet.test.settle(fleet.test.begin(purge, gone)).state == .done)
+            let files = fleet.files
+            let unknown = try TestPlane.slug()
+            for slug in [gone, unknown] { try PrivateFile.write([], to: files.layout.marker(slug)) }
+            try await fleet.reconciler.pass()
+            #expect(Set(files.marked()) == [kept, unknown])
+        }
+    }
 }

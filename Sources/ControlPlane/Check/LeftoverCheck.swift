@@ -54,7 +54,9 @@ struct LeftoverCheck: Sendable {
     /// Sockets, markers and directories that are named after brands.
     private func files() throws -> [(slug: Slug, path: String)] {
         var files: [(slug: Slug, path: String)] = []
-        let places = [(layout.instanceSockets, [".sock", ".known"]), ("\(layout.root)/instances", [""])]
+        let places = [
+            (layout.instanceSockets, [".sock", StateLayout.markerEnding]), ("\(layout.root)/instances", [""]),
+        ]
         for (directory, endings) in places {
             for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
                 for ending in endings where name.hasSuffix(ending) {

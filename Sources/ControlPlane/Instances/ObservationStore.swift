@@ -22,6 +22,12 @@ struct ObservationStore: Sendable {
         try await pool.run(ObservationStore.outlook + " and slug = \(slug)").first.map(decode)
     }
 
+    /// Those of `slugs` whose brand was purged. No brand gets such a name again.
+    func purged(among slugs: [Slug]) async throws -> [Slug] {
+        try await pool.run("select slug from retired_slug where slug = any(\(slugs.map(\.text)))")
+            .map { try $0.decode(0, as: Slug.self) }
+    }
+
     /// What was last seen of the brand; nil when nothing was.
     func observation(of slug: Slug) async throws -> Observation? {
         try await observations(of: [slug])[slug]

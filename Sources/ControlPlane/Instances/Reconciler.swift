@@ -192,6 +192,7 @@ extension Reconciler {
         } while page.count == Reconciler.pageSize
         // Of a brand that an operation changes, nothing is taken for granted afterwards.
         settled = settled.filter { found.contains($0.key) }
+        do { try await path.hidePurged(beside: found) } catch { failure = failure ?? error }
         measures.quarantined.record(quarantined)
         if let failure { throw failure }
         measures.passes.recordSeconds((ContinuousClock.now - start).inSeconds)

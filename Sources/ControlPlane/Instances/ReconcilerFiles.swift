@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Kernel
 
@@ -31,5 +32,29 @@ extension InstanceFiles {
             ["postgres-password", "redis-password"] + tokenKeys.indices.map { "token-key-\($0 + 1).pub" }
         let paths = names.map { "\(credentials)/\($0)" } + [configurationPath(slug), layout.marker(slug)]
         return paths.map { FileStamp($0) }
+    }
+}
+
+extension InstanceFiles {
+    /// The brands that have a marker.
+    func marked() -> [Slug] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: layout.instanceSockets)) ?? []
+        let ending = StateLayout.markerEnding
+        return names.filter { $0.hasSuffix(ending) }.compactMap { try? Slug($0.dropLast(ending.count)) }
+    }
+}
+
+extension ReconcilerPath {
+    /// Hides from the edge what has a marker and was purged. A brand that is merely unknown keeps its marker:
+    /// it goes on serving when the control database has lost it.
+    ///
+    /// - Parameter found: brands that are there.
+    func hidePurged(beside found: Set<Slug>) async throws {
+        let others = instances.files.marked().filter { !found.contains($0) }
+        guard !others.isEmpty else { return }
+        for slug in try await store.purged(among: others) {
+            try instances.files.hide(slug)
+            corrected(.marker, slug)
+        }
     }
 }

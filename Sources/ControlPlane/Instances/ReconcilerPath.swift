@@ -152,7 +152,7 @@ extension ReconcilerPath {
         return (left, revision)
     }
 
-    private func corrected(_ part: Reconciler.Measures.Correction, _ slug: Slug) {
+    func corrected(_ part: Reconciler.Measures.Correction, _ slug: Slug) {
         measures.corrected(part)
         logger.info("set right", metadata: ["brand": "\(slug)", "part": "\(part.rawValue)"])
     }

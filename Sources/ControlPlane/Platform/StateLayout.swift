@@ -31,5 +31,6 @@ struct StateLayout: Sendable {
     func refold(_ schema: String) -> String { "\(run)/refolds/\(schema)" }
     func socket(_ slug: Slug) -> String { "\(instanceSockets)/\(slug.socketName)" }
     /// Tells the edge that the brand exists, whether or not its instance answers.
-    func marker(_ slug: Slug) -> String { "\(instanceSockets)/\(slug).known" }
+    func marker(_ slug: Slug) -> String { "\(instanceSockets)/\(slug)\(StateLayout.markerEnding)" }
+    static let markerEnding = ".known"
 }
