@@ -494,7 +494,8 @@ def purge():
         return run("find", *places, "-path", "/run/systemd/units", "-prune", "-o", "-name", f"*{LONG}*",
                    "-print").split()
 
-    eventually(lambda: f"nothing is left of the purged brand; there are {left()}", lambda: not left())
+    seconds = eventually(lambda: f"nothing is left of the purged brand; there are {left()}", lambda: not left())
+    print(f"     nothing was left of it after {seconds:.1f} s")
     units = run("systemctl", "list-units", "--all", "--no-legend", f"*{LONG}*")
     must(not units, f"systemd still knows {units}")
     status = Shop(LONG).ask("GET", "/api/monitoring/stats")[0]
