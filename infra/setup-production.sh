@@ -57,6 +57,11 @@ done
 case $environment in production | staging) ;; *) usage >&2; exit 64 ;; esac
 listen=${listen:-$([ -n "$tls" ] && echo 443 || echo 80)}
 require_systemd
+# Its servers, keys and sockets are other ones, and would be half of this installation's.
+if [ -d "$state/postgres" ] || { [ -e "$state/run" ] && [ ! -L "$state/run" ]; }; then
+    die "$state is the state of an installation by infra/run.sh, which cannot become this one; if nothing in it is" \
+        "needed, remove it, otherwise move it: mv $state $state.embedded (run.sh finds it by CONSTINTEL_HOME)"
+fi
 
 # A secret of so many random bytes, made once.
 secret() {

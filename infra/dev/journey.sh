@@ -75,6 +75,8 @@ box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
 trap end EXIT
 allow_swift
 say "   install"
+# What this machine has installed without systemd shows through, and is another installation.
+in_box rm -rf /var/lib/constintel
 set_up >"$box/setup"
 first=$(daemon)
 set_up >"$box/again"

@@ -48,6 +48,8 @@ box=$(mktemp -d "${TMPDIR:-/tmp}/constintel-box.XXXX")
 }
 trap end EXIT
 say "Installing"
+# What this machine has installed without systemd shows through, and is another installation.
+in_box rm -rf /var/lib/constintel
 in_box infra/setup-production.sh --edge http://127.0.0.1:8080 --without-tls --listen 127.0.0.1:8080 \
     --binaries "$binaries" >"$box/setup"
 in_box infra/dev/neighbours.py "${options[@]}" "$@"
