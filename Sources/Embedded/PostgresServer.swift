@@ -79,7 +79,7 @@ struct PostgresServer: Sendable {
     /// memory until they notice, and no new postmaster starts beside them.
     private static func endOrphans(in data: String) async throws {
         for attempt in 0..<100 {
-            let orphans = processes(in: data)
+            let orphans = processes(in: data)?.filter(isServer) ?? []
             if orphans.isEmpty { return }
             for id in orphans { kill(id, attempt < 20 ? SIGQUIT : SIGKILL) }
             try await Task.sleep(for: .milliseconds(100))
@@ -88,24 +88,30 @@ struct PostgresServer: Sendable {
 
     /// Takes away the lock files of a postmaster that has ended. The number in them may be another process's
     /// by now, after a restart of the machine above all, and a new postmaster would take it for the old one.
+    /// Whoever still works in the cluster keeps them: two postmasters would ruin it.
     private static func forgetEnded(_ locks: [String], of data: String) {
-        guard processes(in: data).isEmpty else { return }
+        guard processes(in: data)?.isEmpty == true else { return }
         for lock in locks { unlink(lock) }
     }
 
-    /// The server processes that work in the cluster `data`.
-    private static func processes(in data: String) -> [pid_t] {
-        // The kernel tells a working directory with its links resolved.
-        guard let resolved = realpath(data, nil) else { return [] }
-        defer { free(resolved) }
-        let place = String(cString: resolved)
-        let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    /// The processes that work in the directory `data`; nil when that cannot be told.
+    private static func processes(in data: String) -> [pid_t]? {
+        var place = stat()
+        guard stat(data, &place) == 0,
+            let entries = try? FileManager.default.contentsOfDirectory(atPath: "/proc")
+        else { return nil }
         return entries.compactMap(pid_t.init).filter { id in
-            func link(_ name: String) -> String? {
-                try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/\(name)")
-            }
-            return link("cwd") == place && link("exe")?.hasSuffix("/postgres") == true
+            var directory = stat()
+            return stat("/proc/\(id)/cwd", &directory) == 0 && directory.st_dev == place.st_dev
+                && directory.st_ino == place.st_ino
         }
+    }
+
+    /// Whether it is one of PostgreSQL's, also when its program was upgraded since it was started.
+    private static func isServer(_ id: pid_t) -> Bool {
+        let link = "/proc/\(id)/exe"
+        let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) ?? ""
+        return program.hasSuffix("/postgres") || program.hasSuffix("/postgres (deleted)")
     }
 
     /// The program of the cluster's own major version, or of the newest one while there is no cluster.

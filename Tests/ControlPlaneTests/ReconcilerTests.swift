@@ -135,6 +135,7 @@ struct ReconcilerTests {
             #expect(try await fleet.differences(paused) == [])
         }
     }
+
     @Test("who was purged is hidden from the edge, whoever has marked it; who is merely unknown is not")
     func hidesPurged() async throws {
         try await Fleet.with(2) { fleet in

@@ -34,22 +34,33 @@ struct StoreTests {
         try await running(makeSupervisor(over: state)) { supervisor in
             _ = try await makeServices(over: state).startStores(under: supervisor)
         }
-        var other = pid_t()
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("600"), nil]
-        defer { for argument in arguments { free(argument) } }
-        #expect(posix_spawn(&other, "/bin/sleep", nil, nil, arguments, nil) == 0)
-        defer {
-            kill(other, SIGKILL)
-            waitpid(other, nil, 0)
-        }
+        let other = try await Bystander(in: "/")
+        defer { other.end() }
         // The processes of the old server are of this user too: the number belongs to one that could be it.
         for lock in ["\(state.postgresData)/postmaster.pid", "\(state.run)/.s.PGSQL.5432.lock"] {
-            try PrivateFiles.write("\(other)\n\(state.postgresData)\n", to: lock)
+            try PrivateFiles.write("\(other.id)\n\(state.postgresData)\n", to: lock)
         }
         try await running(makeSupervisor(over: state)) { supervisor in
             _ = try await makeServices(over: state).startStores(under: supervisor)
             #expect(await supervisor.status("postgres")?.restarts == 0)
         }
+    }
+
+    @Test("the lock of whoever works in the cluster is left to him, and nothing is started beside him")
+    func keptLock() async throws {
+        try await running(makeSupervisor(over: state)) { supervisor in
+            _ = try await makeServices(over: state).startStores(under: supervisor)
+        }
+        let other = try await Bystander(in: state.postgresData)
+        defer { other.end() }
+        let lock = "\(state.postgresData)/postmaster.pid"
+        try PrivateFiles.write("\(other.id)\n\(state.postgresData)\n", to: lock)
+        try await running(makeSupervisor(over: state)) { supervisor in
+            await #expect(throws: Fault.self) {
+                _ = try await makeServices(over: state).startStores(under: supervisor)
+            }
+        }
+        #expect(PrivateFiles.read(lock)?.hasPrefix("\(other.id)\n") == true)
     }
 
     @Test("what they hold outlives being killed, and they refuse whoever has no password")
@@ -159,5 +170,27 @@ struct StoreTests {
             let fault = await #expect(throws: Fault.self) { _ = try await services.start(under: supervisor) }
             #expect(fault?.code == .forbidden)
         }
+    }
+}
+
+/// A process that has nothing to do with a server but the directory in which it works.
+private struct Bystander {
+    let id: pid_t
+
+    init(in directory: String) async throws {
+        var id = pid_t()
+        let words = ["sh", "-c", "cd \"$0\" && exec sleep 600", directory]
+        let arguments = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        try #require(posix_spawn(&id, "/bin/sh", nil, nil, arguments, nil) == 0)
+        self.id = id
+        while PrivateFiles.read("/proc/\(id)/comm") != "sleep\n" {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    func end() {
+        kill(id, SIGKILL)
+        waitpid(id, nil, 0)
     }
 }

@@ -52,9 +52,13 @@ extension ReconcilerPath {
     func hidePurged(beside found: Set<Slug>) async throws {
         let others = instances.files.marked().filter { !found.contains($0) }
         guard !others.isEmpty else { return }
+        var failure: (any Error)?
         for slug in try await store.purged(among: others) {
-            try instances.files.hide(slug)
-            corrected(.marker, slug)
+            do {
+                try instances.files.hide(slug)
+                corrected(.marker, slug)
+            } catch { failure = failure ?? error }
         }
+        if let failure { throw failure }
     }
 }

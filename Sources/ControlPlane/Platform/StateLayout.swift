@@ -4,7 +4,7 @@ import Kernel
 struct StateLayout: Sendable {
     /// What outlives the processes: keys, and instances' configurations and files.
     let root: String
-    /// Sockets and markers.
+    /// Sockets, markers, and what processes that only re-fold are started with.
     let run: String
     /// What instances print.
     let logs: String
