@@ -41,6 +41,32 @@ struct BackupTests {
         }
     }
 
+    @Test("an archive whose manifest is not the one that was written is neither tried, restored nor cloned")
+    func otherManifest() async throws {
+        try await TestPlane.with { test in
+            let (slug, copy) = (try await test.brandWithProducts(), try TestPlane.slug())
+            try await test.done(.post, "/backups", slug)
+            // As if the repository gave an older archive of the brand in the place of this one.
+            try await test.foundations.control.run(
+                """
+                update backup set manifest_hash = encode(sha256('older'), 'hex') from brand
+                where brand.id = brand_id and slug = \(slug)
+                """)
+            let before = try await test.inventory(of: [slug])
+            for id in [
+                try await test.begin(.post, "/backups/verify", slug),
+                try await test.begin(.post, "/restore", slug, BackupRestore(confirm: slug.text)),
+                try await test.begin(.post, "/clone", slug, BrandClone(slug: copy.text)),
+            ] {
+                let ended = try await test.settle(id)
+                #expect(ended.state == .failed, "\(ended)")
+                #expect(ended.error?.contains("its manifest is not the one that was written") == true)
+            }
+            #expect(try await test.inventory(of: [slug]).difference(from: before) == [])
+            #expect(try await test.inventory(copy) == [])
+        }
+    }
+
     @Test("a repository that is away, or goes away, fails a backup and a restore, and changes nothing")
     func away() async throws {
         try await TestPlane.with { test in
